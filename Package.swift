@@ -1,0 +1,75 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One set of compiler settings for every Swift target: language mode 6, warnings are errors.
+/// `Lifetimes` lets a type hand out a span of its own storage (`@_lifetime(borrow self)`); it is the flag that
+/// the toolchain's own libraries build with.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+/// Pure rooms hold no pointers of their own: every one lives in FreshetCore's buffers.
+let pure: [SwiftSetting] = house + [.strictMemorySafety()]
+
+let package = Package(
+    name: "freshet",
+    products: [
+        .executable(name: "freshet", targets: ["freshet"]),
+        .library(name: "FreshetEngine", targets: ["FreshetEngine", "FreshetCore"]),
+    ],
+    targets: [
+        // System: C shims. They know Linux and FFmpeg, and nothing of Freshet.
+        .target(name: "CLinux", path: "Sources/System/CLinux"),
+        .target(name: "CFFmpeg", path: "Sources/System/CFFmpeg"),
+
+        // Pure rooms: bytes, packets and instants; no clock, socket, thread, file or randomness of their own.
+        .target(name: "FreshetCore", swiftSettings: house),
+        .target(name: "FreshetWire", dependencies: ["FreshetCore"], swiftSettings: pure),
+        .target(name: "FreshetStages", dependencies: ["FreshetCore", "FreshetWire"], swiftSettings: pure),
+
+        // Edge rooms: Linux and FFmpeg; no protocol.
+        .target(name: "FreshetNet", dependencies: ["FreshetCore", "CLinux"], swiftSettings: house),
+        .target(name: "FreshetMedia", dependencies: ["FreshetCore", "CFFmpeg"], swiftSettings: house),
+
+        // The room that joins them, the ready-made pipelines, and the command line.
+        .target(
+            name: "FreshetEngine",
+            dependencies: [
+                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetNet", "FreshetMedia", "CLinux",
+            ],
+            swiftSettings: house),
+        .target(
+            name: "FreshetPipelines",
+            path: "Pipelines",
+            resources: [
+                .embedInCode("send.json5"),
+                .embedInCode("watch.json5"),
+                .embedInCode("record.json5"),
+                .embedInCode("relay.json5"),
+            ],
+            swiftSettings: house),
+        .executableTarget(
+            name: "freshet", dependencies: ["FreshetEngine", "FreshetPipelines"], swiftSettings: house),
+
+        .testTarget(name: "FreshetCoreTests", dependencies: ["FreshetCore"], swiftSettings: house),
+        .testTarget(
+            name: "FreshetWireTests", dependencies: ["FreshetCore", "FreshetWire"], swiftSettings: house),
+        .testTarget(
+            name: "FreshetStagesTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetStages"],
+            swiftSettings: house),
+        .testTarget(name: "FreshetNetTests", dependencies: ["FreshetCore", "FreshetNet"], swiftSettings: house),
+        .testTarget(
+            name: "FreshetMediaTests", dependencies: ["FreshetCore", "FreshetMedia"], swiftSettings: house),
+        .testTarget(
+            name: "FreshetEngineTests",
+            dependencies: [
+                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetEngine", "FreshetNet", "FreshetPipelines",
+            ],
+            swiftSettings: house),
+    ]
+)

@@ -1,0 +1,42 @@
+/// A kind of stage that pipelines can name: its descriptor and how to make one.
+public struct StageKind: Sendable {
+    /// Name, parameters, ports and help.
+    public let descriptor: StageDescriptor
+    /// A boxed stage with the given parameters and context.
+    public let make: @Sendable (StageArguments, consuming StageContext) throws(StageError) -> AnyStage
+
+    /// The kind of stage that `Body` is.
+    public init<Body: Stage & ~Copyable>(_ body: Body.Type) {
+        descriptor = Body.descriptor
+        make = { (arguments, context) throws(StageError) in
+            StageBox(try Body(arguments: arguments), context: context)
+        }
+    }
+}
+
+/// The kinds of stages gathered from the program's own image; see ``StageRegistration``.
+public final class StageKindList {
+    /// The kinds, in no particular order.
+    public private(set) var kinds: [StageKind] = []
+
+    /// An empty list.
+    public init() {}
+
+    /// Adds a kind.
+    public func add(_ kind: StageKind) { kinds.append(kind) }
+}
+
+/// What a stage's file leaves in the program's image so that the engine finds it with no list to edit:
+///
+/// ```swift
+/// @section("freshet_stages") @used
+/// private let registration: StageRegistration = { register(ThinStage.self, in: $0) }
+/// ```
+///
+/// The linker gathers these into one section, which the engine walks at start (SE-0492).
+public typealias StageRegistration = @convention(c) (_ list: UnsafeMutableRawPointer) -> Void
+
+/// Adds `Body` to the list that a ``StageRegistration`` is given.
+public func register<Body: Stage & ~Copyable>(_ body: Body.Type, in list: UnsafeMutableRawPointer) {
+    Unmanaged<StageKindList>.fromOpaque(list).takeUnretainedValue().add(StageKind(body))
+}
