@@ -62,13 +62,15 @@ let package = Package(
         .testTarget(
             name: "FreshetStagesTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetStages"],
             swiftSettings: house),
-        .testTarget(name: "FreshetNetTests", dependencies: ["FreshetCore", "FreshetNet"], swiftSettings: house),
+        .testTarget(
+            name: "FreshetNetTests", dependencies: ["FreshetCore", "FreshetNet"], swiftSettings: house),
         .testTarget(
             name: "FreshetMediaTests", dependencies: ["FreshetCore", "FreshetMedia"], swiftSettings: house),
         .testTarget(
             name: "FreshetEngineTests",
             dependencies: [
-                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetEngine", "FreshetNet", "FreshetPipelines",
+                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetEngine", "FreshetNet",
+                "FreshetPipelines",
             ],
             swiftSettings: house),
     ]

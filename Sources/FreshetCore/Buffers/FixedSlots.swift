@@ -36,7 +36,8 @@ public struct FixedSlots<Element: ~Copyable>: ~Copyable {
     }
 
     /// Looks at the element at place `index`; `nil` when it is empty.
-    @inlinable public func withElement<Result>(_ index: Int, _ body: (borrowing Element) -> Result) -> Result? {
+    @inlinable public func withElement<Result>(_ index: Int, _ body: (borrowing Element) -> Result) -> Result?
+    {
         precondition(index >= 0 && index < capacity)
         if (storage + index).pointee == nil { return nil }
         return body((storage + index).pointee!)

@@ -67,7 +67,8 @@ public enum ParameterReader {
 
     private static func partsPerMillion(_ text: String) -> Int? {
         if let slash = text.firstIndex(of: "/") {
-            guard let numerator = Int(text[..<slash]), let denominator = Int(text[text.index(after: slash)...]),
+            guard let numerator = Int(text[..<slash]),
+                let denominator = Int(text[text.index(after: slash)...]),
                 numerator >= 0, denominator > 0, numerator <= denominator
             else { return nil }
             return numerator.multipliedReportingOverflow(by: 1_000_000).partialValue / denominator

@@ -29,7 +29,8 @@ public protocol Stage: ~Copyable, SendableMetatype {
 
     /// The stages before have finished and `input` is empty: gives what is still held. Called until it returns true; it
     /// may return false to be called again, after room was made or at ``nextDeadline``.
-    mutating func finish(into output: inout PacketBatch, context: inout StageContext) throws(StageError) -> Bool
+    mutating func finish(into output: inout PacketBatch, context: inout StageContext) throws(StageError)
+        -> Bool
 
     /// When the stage wants ``advance(into:context:)`` next; `nil` for never.
     var nextDeadline: Instant? { get }
@@ -42,7 +43,9 @@ extension Stage where Self: ~Copyable {
     /// Nothing to open.
     public mutating func start(context: inout StageContext) throws(StageError) {}
     /// Nothing is due.
-    public mutating func advance(into output: inout PacketBatch, context: inout StageContext) throws(StageError) {}
+    public mutating func advance(into output: inout PacketBatch, context: inout StageContext)
+        throws(StageError)
+    {}
     /// Nothing is held.
     public mutating func finish(
         into output: inout PacketBatch, context: inout StageContext

@@ -36,6 +36,11 @@ public struct StageContext: ~Copyable {
     public var isReadable = false
     /// Set by a source that has given everything; the engine then finishes the stages after it, one by one.
     public private(set) var isSourceFinished = false
+    /// Set by the engine when the user asks to end: hold nothing back for its time any more. A stage that delays packets
+    /// gives them at once (on the way to a viewer or a disk) or drops them (not yet departed).
+    public var isStopping = false
+    /// Set by a stage that wants the whole pipeline to end cleanly (a recording has its length).
+    public private(set) var isStopRequested = false
 
     /// A context at `now` that takes packets from `pool`.
     public init(pool: PacketPool, random: PRNG, now: Instant = .zero) {
@@ -61,6 +66,9 @@ public struct StageContext: ~Copyable {
     public mutating func report(_ event: StageEvent) {
         if !events.isFull { events.append(event) }
     }
+
+    /// Asks for a clean end of the whole pipeline.
+    public mutating func requestStop() { isStopRequested = true }
 
     /// Says that this source has given everything.
     public mutating func finishSource() { isSourceFinished = true }

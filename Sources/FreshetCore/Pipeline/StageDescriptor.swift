@@ -12,13 +12,16 @@ public struct StageDescriptor: Sendable {
     public var parameters: [StageParameter]
     /// Calls that may wait for a disk, a server or a program; such a stage is given its own thread by `--threads split`.
     public var mayBlock: Bool
+    /// How long packets may wait in front of the stage's thread so that one wake-up serves many; zero for at once. A
+    /// recorder loses nothing by it and saves a wake-up per packet.
+    public var batchInterval: Nanoseconds
     /// A pipeline in text form that shows the stage at work.
     public var example: String
 
     /// A descriptor; see the properties.
     public init(
         name: String, summary: String, takes: PortKinds, gives: PortKinds, parameters: [StageParameter] = [],
-        mayBlock: Bool = false, example: String
+        mayBlock: Bool = false, batchInterval: Nanoseconds = .zero, example: String
     ) {
         self.name = name
         self.summary = summary
@@ -26,6 +29,7 @@ public struct StageDescriptor: Sendable {
         self.gives = gives
         self.parameters = parameters
         self.mayBlock = mayBlock
+        self.batchInterval = batchInterval
         self.example = example
     }
 

@@ -20,13 +20,21 @@ public struct Nanoseconds: Comparable, Hashable, Sendable {
     /// Orders spans by length.
     @inlinable public static func < (a: Nanoseconds, b: Nanoseconds) -> Bool { a.count < b.count }
     /// The sum of two spans.
-    @inlinable public static func + (a: Nanoseconds, b: Nanoseconds) -> Nanoseconds { .init(a.count &+ b.count) }
+    @inlinable public static func + (a: Nanoseconds, b: Nanoseconds) -> Nanoseconds {
+        .init(a.count &+ b.count)
+    }
     /// The difference of two spans.
-    @inlinable public static func - (a: Nanoseconds, b: Nanoseconds) -> Nanoseconds { .init(a.count &- b.count) }
+    @inlinable public static func - (a: Nanoseconds, b: Nanoseconds) -> Nanoseconds {
+        .init(a.count &- b.count)
+    }
     /// A span `factor` times as long.
-    @inlinable public static func * (a: Nanoseconds, factor: Int64) -> Nanoseconds { .init(a.count &* factor) }
+    @inlinable public static func * (a: Nanoseconds, factor: Int64) -> Nanoseconds {
+        .init(a.count &* factor)
+    }
     /// A span divided, rounded towards zero.
-    @inlinable public static func / (a: Nanoseconds, divisor: Int64) -> Nanoseconds { .init(a.count / divisor) }
+    @inlinable public static func / (a: Nanoseconds, divisor: Int64) -> Nanoseconds {
+        .init(a.count / divisor)
+    }
 }
 
 /// A point on one host's monotonic clock, in nanoseconds.
