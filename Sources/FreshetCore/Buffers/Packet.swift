@@ -143,10 +143,16 @@ public struct Packet: ~Copyable {
         slot.pointee.releaseAttachment = release
     }
 
-    /// Takes the attachment back out; the caller owns it now. `nil` when there is none or others share the packet.
-    @inlinable public mutating func unsafeDetach() -> UnsafeMutableRawPointer? {
-        guard isUnique else { return nil }
-        defer { slot.pointee.attachment = nil }
-        return slot.pointee.attachment
+    /// Takes the attachment and its release function back out; the caller owns it now. `nil` when there is none or others
+    /// share the packet.
+    @inlinable public mutating func unsafeDetach() -> (
+        attachment: UnsafeMutableRawPointer, release: @convention(c) (UnsafeMutableRawPointer) -> Void
+    )? {
+        guard isUnique, let attachment = slot.pointee.attachment, let release = slot.pointee.releaseAttachment else {
+            return nil
+        }
+        slot.pointee.attachment = nil
+        slot.pointee.releaseAttachment = nil
+        return (attachment, release)
     }
 }
