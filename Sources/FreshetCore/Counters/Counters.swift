@@ -42,6 +42,8 @@ public enum Counter: Int, CaseIterable, Sendable {
     case stuffing
     /// Keyframes, segments and such items that a stage wrote.
     case items
+    /// Times playout ran dry: packets came after the instant at which they were due.
+    case underruns
     /// Gauge: packets waiting in the stage now.
     case queued
     /// Gauge: latency added by the stage or measured by it, in nanoseconds.
@@ -75,10 +77,10 @@ public enum DropReason: Sendable {
 
 /// The counters of one stage: plain integers, written by the loop's own thread only.
 public struct Counters: Sendable {
-    @usableFromInline var values = InlineArray<26, Int>(repeating: 0)
+    @usableFromInline var values = InlineArray<32, Int>(repeating: 0)
 
     /// All zero.
-    public init() { precondition(Counter.allCases.count == values.count) }
+    public init() { precondition(Counter.allCases.count <= values.count) }
 
     /// The value of one counter.
     @inlinable public subscript(counter: Counter) -> Int {

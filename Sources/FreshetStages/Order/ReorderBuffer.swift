@@ -1,0 +1,321 @@
+public import FreshetCore
+
+/// Puts packets back into the order in which they were sent and counts what never came.
+///
+/// A bounded ring of packets indexed by extended sequence number: inserting is O(1), giving out is in order only. When to
+/// stop waiting for a missing packet is the caller's policy, told by ``force(through:)``; the buffer itself never looks at
+/// a clock.
+///
+/// Words used by its counters (the usual ones of RTP receivers, RFC 3550 §6.4.1 and GStreamer's jitter buffer):
+/// - **lost**: a sequence number that was given up. Each number is given up at most once, and stays counted.
+/// - **late**: a packet that came after its number had been given up, or from before all that was given out; dropped.
+/// - **duplicates**: a packet whose number had already been received; dropped.
+/// - **reordered**: a packet that came in time, but behind one with a higher number.
+/// - **recovered**: a retransmission that filled a hole in time.
+///
+/// Inside, packets stand at *positions*: the sequence number plus a shift that changes with each segment of the stream.
+/// A new segment begins at the start, with each new epoch, when numbering jumps further than the ring reaches, and when a
+/// source starts its numbering again. Its first-arrived packet is placed `reach` positions behind the old end, so
+/// that packets sent before it, but arriving after it, still find their place.
+///
+/// A packet far ahead of all others is set aside until another one nearby confirms the jump (RFC 3550 appendix A.1 asks
+/// for two in a row as well), so that one forged or damaged number cannot make a good stream look late.
+public struct ReorderBuffer: ~Copyable {
+    /// A packet this many numbers ahead of the highest one needs another one nearby to be believed.
+    public static let jumpLimit: Int64 = 128
+    /// A hole longer than this is a new numbering, not loss.
+    public static let plausibleLossLimit: Int64 = 32_768
+
+    /// What became of the packet at the front of an input.
+    public enum Admission: Sendable {
+        /// Taken, now or with the next one: waiting in the buffer, or set aside until it is confirmed.
+        case held
+        /// Taken, counted, dropped.
+        case dropped
+        /// Left in the input: packets held must be popped first (they are forced now and pop at once).
+        case blocked
+    }
+
+    /// How many consecutive positions the ring can hold.
+    public let capacity: Int
+    /// Packets in the ring.
+    public private(set) var heldCount = 0
+    /// The position that is given out next.
+    public private(set) var next: Int64 = 0
+    /// Positions up to this one are no longer waited for.
+    public private(set) var forcedThrough: Int64 = -1
+
+    private var slots: FixedSlots<Packet>
+    private let mask: Int64
+    private let reach: Int64
+    private var received: SequenceBitmap
+    private var segments = SegmentMap()
+    private var suspect: Packet?
+    private var suspectSequence: Int64 = 0
+    private var contradictionCount = 0
+    private var restarts = RestartDetector()
+    private var arrivals: ArrivalQueue
+
+    /// A buffer for `capacity` consecutive sequence numbers; a power of two from 64 on. With `tracksArrivals` it knows
+    /// which packet waits longest.
+    public init(capacity: Int, tracksArrivals: Bool) {
+        precondition(capacity >= 64 && capacity & (capacity - 1) == 0)
+        self.capacity = capacity
+        mask = Int64(capacity) - 1
+        reach = Int64(capacity) / 4
+        slots = FixedSlots(capacity: capacity)
+        received = SequenceBitmap(capacity: capacity * 2, highest: -1)
+        arrivals = ArrivalQueue(capacity: tracksArrivals ? capacity * 2 : 0)
+    }
+
+    /// The highest position that holds or held a packet.
+    public var highest: Int64 { received.highest }
+
+    /// True when nothing waits, neither in the ring nor set aside.
+    public var isEmpty: Bool { heldCount == 0 && suspect == nil }
+
+    /// When the packet that is set aside came; `nil` when there is none.
+    public private(set) var suspectArrival: Instant?
+
+    // MARK: In
+
+    /// True when a packet with `info` is the very next one and nothing else is waiting: the caller may give it out itself
+    /// after ``pass(_:)``.
+    @inline(__always)
+    func isNext(_ info: PacketInfo) -> Bool {
+        heldCount == 0 && suspect == nil && segments.isSteady && info.epoch == segments.epoch
+            && info.extendedSequence &+ segments.shift == next
+    }
+
+    /// Notes that the packet with `info`, for which ``isNext(_:)`` is true, was given out by the caller.
+    @inline(__always)
+    mutating func pass(_ info: PacketInfo, counters: inout Counters) {
+        if info.flags.contains(.isRetransmission) { counters.add(.recovered) }
+        received.mark(next)
+        restarts.advanced(at: info.arrival)
+        next &+= 1
+    }
+
+    /// Takes the front packet of `input`, which has a sequence number, if it can.
+    public mutating func admit(_ input: inout PacketBatch, counters: inout Counters) -> Admission {
+        let info = input[0].info
+        if segments.isBoundaryPending { counters.add(.lost, segments.settle(next: next)) }
+        guard segments.hasEpoch else { return open(info, &input, countsLoss: false, &counters) }
+        let age = Int32(bitPattern: info.epoch &- segments.epoch)
+        if age > 0 { return open(info, &input, countsLoss: false, &counters) }
+        guard let position = segments.position(of: info) else {
+            return dropFront(&input, .late, &counters)
+        }
+        if position < next { return dropBehind(position, info, &input, &counters) }
+        if position &- highest > ReorderBuffer.jumpLimit {
+            return admitJump(info, position, &input, &counters)
+        }
+        if position &- next >= Int64(capacity) {
+            force(through: position &- Int64(capacity))
+            return .blocked
+        }
+        if received[position] { return dropFront(&input, .duplicate, &counters) }
+        guard let packet = input.popFirst() else { return .blocked }
+        hold(packet, info, at: position, &counters)
+        if suspect != nil { reviewSuspect(&counters) }
+        return .held
+    }
+
+    @inline(__always)
+    private mutating func hold(
+        _ packet: consuming Packet, _ info: PacketInfo, at position: Int64, _ counters: inout Counters
+    ) {
+        if position < highest { counters.add(.reordered) }
+        if info.flags.contains(.isRetransmission) { counters.add(.recovered) }
+        received.mark(position)
+        restarts.advanced(at: info.arrival)
+        if let overflow = arrivals.append(position, info.arrival) { force(through: overflow) }
+        slots.put(packet, at: Int(position & mask))
+        heldCount &+= 1
+    }
+
+    private mutating func dropFront(
+        _ input: inout PacketBatch, _ reason: DropReason, _ counters: inout Counters
+    ) -> Admission {
+        _ = input.popFirst()
+        counters.add(reason.counter)
+        return .dropped
+    }
+
+    /// Behind the playhead: a second copy, a latecomer, or a source that has begun again with lower numbers.
+    private mutating func dropBehind(
+        _ position: Int64, _ info: PacketInfo, _ input: inout PacketBatch, _ counters: inout Counters
+    ) -> Admission {
+        if restarts.seenBehind(position, at: info.arrival) {
+            counters.add(.discontinuities)
+            return open(info, &input, countsLoss: false, &counters)
+        }
+        if received[position] { return dropFront(&input, .duplicate, &counters) }
+        received.mark(position)
+        return dropFront(&input, .late, &counters)
+    }
+
+    // MARK: Jumps
+
+    private mutating func admitJump(
+        _ info: PacketInfo, _ position: Int64, _ input: inout PacketBatch, _ counters: inout Counters
+    ) -> Admission {
+        if suspect != nil {
+            let distance = info.extendedSequence &- suspectSequence
+            if distance == 0 { return dropFront(&input, .duplicate, &counters) }
+            if distance.magnitude <= UInt64(ReorderBuffer.jumpLimit) {
+                if !acceptSuspect(&counters) { return .blocked }
+                return admit(&input, counters: &counters)
+            }
+            dropSuspect(.malformed, &counters)
+        }
+        suspect = input.popFirst()
+        suspectArrival = info.arrival
+        suspectSequence = info.extendedSequence
+        contradictionCount = 0
+        return .held
+    }
+
+    /// The stream went on without confirming the jump: takes the packet in when the stream has come near it, drops it when
+    /// many packets have passed.
+    private mutating func reviewSuspect(_ counters: inout Counters) {
+        contradictionCount += 1
+        if suspectSequence &+ segments.shift &- highest <= ReorderBuffer.jumpLimit {
+            _ = acceptSuspect(&counters)
+        } else if contradictionCount > 4 * Int(ReorderBuffer.jumpLimit) {
+            dropSuspect(.malformed, &counters)
+        }
+    }
+
+    /// Time is up for the packet set aside: it is believed when nothing spoke against it. False when held packets must be
+    /// popped first.
+    public mutating func settleSuspect(counters: inout Counters) -> Bool {
+        guard suspect != nil else { return true }
+        if contradictionCount > 0 {
+            dropSuspect(.malformed, &counters)
+            return true
+        }
+        return acceptSuspect(&counters)
+    }
+
+    private mutating func dropSuspect(_ reason: DropReason, _ counters: inout Counters) {
+        suspect = nil
+        suspectArrival = nil
+        counters.add(reason.counter)
+    }
+
+    private mutating func acceptSuspect(_ counters: inout Counters) -> Bool {
+        var position = suspectSequence &+ segments.shift
+        if position < next {
+            dropSuspect(.late, &counters)
+            return true
+        }
+        let ahead = position &- highest
+        if position &- next >= Int64(capacity) {
+            let isLoss = ahead <= ReorderBuffer.plausibleLossLimit
+            guard let opened = openSegment(epoch: segments.epoch, suspectSequence, countsLoss: isLoss) else {
+                return false
+            }
+            if !isLoss { counters.add(.discontinuities) }
+            position = opened
+        }
+        guard let packet = suspect.take() else { return true }
+        suspectArrival = nil
+        if received[position] {
+            counters.add(.duplicates)
+            return true
+        }
+        let info = packet.info
+        hold(packet, info, at: position, &counters)
+        return true
+    }
+
+    /// Begins a segment with the front packet of `input`.
+    private mutating func open(
+        _ info: PacketInfo, _ input: inout PacketBatch, countsLoss: Bool, _ counters: inout Counters
+    ) -> Admission {
+        if suspect != nil && !settleSuspect(counters: &counters) { return .blocked }
+        let sequence = info.extendedSequence
+        guard let position = openSegment(epoch: info.epoch, sequence, countsLoss: countsLoss) else {
+            return .blocked
+        }
+        guard let packet = input.popFirst() else { return .blocked }
+        hold(packet, info, at: position, &counters)
+        return .held
+    }
+
+    /// The position of the first packet of a new segment; `nil` when older packets must be popped first.
+    private mutating func openSegment(epoch: UInt32, _ sequence: Int64, countsLoss: Bool) -> Int64? {
+        let position = highest &+ 1 &+ reach
+        if segments.isBoundaryPending || position &- next >= Int64(capacity) {
+            force(through: highest)
+            return nil
+        }
+        segments.open(
+            epoch: epoch, boundary: highest &+ 1, shift: position &- sequence, countsLoss: countsLoss)
+        return position
+    }
+
+    // MARK: Out
+
+    /// Stops waiting for positions up to `position`: what is missing there is given up as packets are popped.
+    public mutating func force(through position: Int64) {
+        if position > forcedThrough { forcedThrough = position }
+    }
+
+    /// Stops waiting for anything; for the end of the stream.
+    public mutating func forceAll(counters: inout Counters) {
+        force(through: highest)
+        if settleSuspect(counters: &counters) { force(through: highest) }
+    }
+
+    /// The position of the first packet held, and whether it pops without a gap or by force; `nil` when none is held.
+    public var head: (position: Int64, isReady: Bool)? {
+        if heldCount == 0 { return nil }
+        if received[next] { return (next, true) }
+        guard let first = received.first(from: next) else { return nil }
+        return (first, first <= forcedThrough)
+    }
+
+    /// The packet in the ring that arrived first, wherever it stands; `nil` when none is held or none is tracked.
+    public mutating func oldestArrival() -> (position: Int64, arrival: Instant)? {
+        arrivals.oldest(from: next)
+    }
+
+    /// Looks at the packet held at `position`; `nil` when there is none.
+    public func withPacket<Result>(at position: Int64, _ body: (borrowing Packet) -> Result) -> Result? {
+        guard position >= next, position &- next < Int64(capacity) else { return nil }
+        return slots.withElement(Int(position & mask), body)
+    }
+
+    /// The next packet in order, if it follows without a gap or the gap before it was given up.
+    public mutating func popReady(counters: inout Counters) -> Packet? {
+        if heldCount > 0 && received[next] { return takeNext() }
+        if next > forcedThrough { return nil }
+        guard heldCount > 0, let first = received.first(from: next), first <= forcedThrough else {
+            giveUp(to: min(forcedThrough, highest) &+ 1, &counters)
+            return heldCount > 0 && received[next] ? takeNext() : nil
+        }
+        return pop(at: first, counters: &counters)
+    }
+
+    /// The packet at `position`, the head; numbers before it are given up and counted lost.
+    public mutating func pop(at position: Int64, counters: inout Counters) -> Packet? {
+        giveUp(to: position, &counters)
+        return takeNext()
+    }
+
+    @inline(__always)
+    private mutating func takeNext() -> Packet? {
+        guard let packet = slots.take(Int(next & mask)) else { return nil }
+        heldCount &-= 1
+        next &+= 1
+        return packet
+    }
+
+    private mutating func giveUp(to position: Int64, _ counters: inout Counters) {
+        guard position > next else { return }
+        counters.add(.lost, segments.lostCount(from: next, to: position))
+        next = position
+    }
+}

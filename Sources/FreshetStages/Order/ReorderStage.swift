@@ -1,0 +1,110 @@
+public import FreshetCore
+
+/// Gives RTP packets in the order in which they were sent, waiting at most `latency` for a missing one.
+///
+/// A packet in order is handed on at once. Behind a gap packets wait until the gap is filled, or until one of them has
+/// waited `latency` since it arrived; then the gap is given up. The very first packets wait for `latency` too, for
+/// those that were sent before and arrive after them. Packets without a sequence number pass as they are.
+public struct ReorderStage: Stage, ~Copyable {
+    /// Name, parameters, ports and help.
+    public static var descriptor: StageDescriptor {
+        StageDescriptor(
+            name: "reorder", summary: "gives RTP packets in the order they were sent",
+            takes: [.rtp, .transportStream],
+            gives: [.rtp, .transportStream],
+            parameters: [
+                StageParameter(
+                    "latency", .duration, default: "200ms",
+                    "how long a packet waits for missing ones before it"),
+                StageParameter(
+                    "capacity", .integer(64...1_048_576), default: "8192",
+                    "how many packets can wait; rounded up to a power of two"),
+            ],
+            example:
+                "multicast-receive group=239.77.1.1:5004 ! reorder latency=200 ! depacketize ! file path=show.ts"
+        )
+    }
+
+    private let latency: Nanoseconds
+    private var buffer: ReorderBuffer
+    private var deadline: Instant?
+
+    /// A stage that waits `latency` and holds up to `capacity` packets (rounded up to a power of two, 64 at least).
+    public init(latency: Nanoseconds, capacity: Int = 8192) {
+        self.latency = max(latency, .zero)
+        var size = 64
+        while size < capacity { size *= 2 }
+        buffer = ReorderBuffer(capacity: size, tracksArrivals: true)
+    }
+
+    /// A stage with the parameters of the descriptor.
+    public init(arguments: StageArguments) throws(StageError) {
+        self.init(
+            latency: arguments.duration("latency") ?? .milliseconds(200),
+            capacity: arguments.integer("capacity") ?? 8192)
+    }
+
+    /// Takes in what came and gives what is in order or has waited long enough.
+    public mutating func process(
+        _ input: inout PacketBatch, into output: inout PacketBatch, context: inout StageContext
+    ) throws(StageError) {
+        release(into: &output, context: &context)
+        while !input.isEmpty && !output.isFull {
+            let info = input[0].info
+            if buffer.isNext(info) || !info.flags.contains(.hasSequence) {
+                guard let packet = input.popFirst() else { break }
+                if info.flags.contains(.hasSequence) { buffer.pass(info, counters: &context.counters) }
+                output.append(packet)
+                continue
+            }
+            _ = buffer.admit(&input, counters: &context.counters)
+            release(into: &output, context: &context)
+        }
+        settle(&context)
+    }
+
+    /// Gives up the gaps whose time is over.
+    public mutating func advance(
+        into output: inout PacketBatch, context: inout StageContext
+    ) throws(StageError) {
+        release(into: &output, context: &context)
+        settle(&context)
+    }
+
+    /// Gives everything that is held, in order.
+    public mutating func finish(
+        into output: inout PacketBatch, context: inout StageContext
+    ) throws(StageError) -> Bool {
+        buffer.forceAll(counters: &context.counters)
+        release(into: &output, context: &context)
+        settle(&context)
+        return buffer.isEmpty
+    }
+
+    /// When the packet that waits longest has waited long enough.
+    public var nextDeadline: Instant? { deadline }
+
+    private mutating func release(into output: inout PacketBatch, context: inout StageContext) {
+        let limit = context.now - latency
+        if let arrival = buffer.suspectArrival, arrival <= limit {
+            _ = buffer.settleSuspect(counters: &context.counters)
+        }
+        while !output.isFull {
+            if let packet = buffer.popReady(counters: &context.counters) {
+                output.append(packet)
+                continue
+            }
+            guard let oldest = buffer.oldestArrival(), oldest.arrival <= limit else { return }
+            buffer.force(through: oldest.position)
+        }
+    }
+
+    private mutating func settle(_ context: inout StageContext) {
+        context.counters[.queued] = buffer.heldCount
+        let oldest = earliest(buffer.oldestArrival()?.arrival, buffer.suspectArrival)
+        deadline = oldest.map { $0 + latency }
+    }
+}
+
+@section("freshet_stages") @used
+private let registration: StageRegistration = { unsafe register(ReorderStage.self, in: $0) }
