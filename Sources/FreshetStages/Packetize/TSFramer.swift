@@ -1,0 +1,109 @@
+import FreshetCore
+
+/// Finds the 188-byte packets in bytes that come cut anywhere, and loses none of the bytes that are not in
+/// one.
+///
+/// While aligned, a packet is 188 bytes that start with 0x47. Where the next byte is another, alignment is
+/// lost: bytes are stray until a place is found where three sync bytes follow each other 188 bytes apart.
+/// Stray bytes are given in their order, between the packets before and after them.
+struct TSFramer: ~Copyable {
+    /// What comes next.
+    enum Piece: Equatable {
+        /// 188 bytes of the input, at the offset.
+        case packetInInput
+        /// The first 188 bytes of what was carried over.
+        case packetCarried
+        /// So many bytes carried over, at most 188, are in no packet.
+        case stray(Int)
+        /// More input is needed.
+        case none
+    }
+
+    private var carry = InlineArray<1024, UInt8>(repeating: 0)
+    private(set) var carriedByteCount = 0
+    private var isAligned = true
+    /// How often alignment was lost.
+    private(set) var lossCount = 0
+
+    static let packetByteCount = 188
+    private static let sync: UInt8 = 0x47
+    /// Three packets less what lies behind the third sync byte.
+    private static let witnessByteCount = 2 * packetByteCount + 1
+
+    init() {}
+
+    /// True when nothing is carried over and packets start where the input does.
+    var isAtBoundary: Bool { isAligned && carriedByteCount == 0 }
+
+    /// The bytes carried over.
+    var carriedBytes: RawSpan {
+        @_lifetime(borrow self)
+        get { RawSpan(_elements: carry.span).extracting(0..<carriedByteCount) }
+    }
+
+    /// What comes next in `bytes` from `offset` on; moves `offset` over bytes it carries over. Gives the same
+    /// piece until it is taken by ``take(_:offset:)``.
+    @inline(__always)
+    mutating func next(_ bytes: RawSpan, _ offset: inout Int) -> Piece {
+        if isAligned, carriedByteCount == 0, bytes.byteCount &- offset >= TSFramer.packetByteCount,
+            bytes.uint8(at: offset) == TSFramer.sync
+        {
+            return .packetInInput
+        }
+        return nextCarried(bytes, &offset)
+    }
+
+    private mutating func nextCarried(_ bytes: RawSpan, _ offset: inout Int) -> Piece {
+        if isAligned {
+            if carriedByteCount == 0, offset == bytes.byteCount { return .none }
+            if (carriedByteCount > 0 ? carry[0] : bytes.uint8(at: offset)) == TSFramer.sync {
+                carryOver(bytes, &offset, upTo: TSFramer.packetByteCount)
+                return carriedByteCount >= TSFramer.packetByteCount ? .packetCarried : .none
+            }
+            isAligned = false
+            lossCount &+= 1
+        }
+        carryOver(bytes, &offset, upTo: carry.count)
+        let candidateCount = max(0, carriedByteCount &- TSFramer.witnessByteCount &+ 1)
+        for place in 0..<candidateCount where isPacketStart(place) {
+            if place > 0 { return .stray(min(place, TSFramer.packetByteCount)) }
+            isAligned = true
+            return .packetCarried
+        }
+        return candidateCount > 0 ? .stray(min(candidateCount, TSFramer.packetByteCount)) : .none
+    }
+
+    /// What is left at the end of the stream: a packet cut short, or stray bytes.
+    func remainder() -> Piece {
+        carriedByteCount > 0 ? .stray(min(carriedByteCount, TSFramer.packetByteCount)) : .none
+    }
+
+    /// Goes on to what follows `piece`.
+    @inline(__always)
+    mutating func take(_ piece: Piece, offset: inout Int) {
+        switch piece {
+        case .packetInInput: offset &+= TSFramer.packetByteCount
+        case .packetCarried: removeCarried(TSFramer.packetByteCount)
+        case .stray(let count): removeCarried(count)
+        case .none: break
+        }
+    }
+
+    private func isPacketStart(_ place: Int) -> Bool {
+        carry[place] == TSFramer.sync && carry[place &+ TSFramer.packetByteCount] == TSFramer.sync
+            && carry[place &+ 2 &* TSFramer.packetByteCount] == TSFramer.sync
+    }
+
+    private mutating func carryOver(_ bytes: RawSpan, _ offset: inout Int, upTo limit: Int) {
+        while carriedByteCount < limit, offset < bytes.byteCount {
+            carry[carriedByteCount] = bytes.uint8(at: offset)
+            carriedByteCount &+= 1
+            offset &+= 1
+        }
+    }
+
+    private mutating func removeCarried(_ count: Int) {
+        for index in count..<carriedByteCount { carry[index &- count] = carry[index] }
+        carriedByteCount &-= count
+    }
+}
