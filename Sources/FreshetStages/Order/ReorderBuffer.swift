@@ -55,21 +55,31 @@ public struct ReorderBuffer: ~Copyable {
     private var contradictionCount = 0
     private var restarts = RestartDetector()
     private var arrivals: ArrivalQueue
+    private var marks: [Int64]
+    private var suspectMark: Int64 = 0
 
-    /// A buffer for `capacity` consecutive sequence numbers; a power of two from 64 on. With `tracksArrivals` it knows
-    /// which packet waits longest.
-    public init(capacity: Int, tracksArrivals: Bool) {
+    /// What a buffer keeps beside its packets.
+    public enum Notes: Sendable {
+        /// Which packet waits longest: ``ReorderBuffer/oldestArrival()``.
+        case arrivals
+        /// A number of the caller's with each packet: ``ReorderBuffer/mark(at:)``.
+        case marks
+    }
+
+    /// A buffer for `capacity` consecutive sequence numbers; a power of two from 64 on.
+    public init(capacity: Int, keeping notes: Notes) {
         precondition(capacity >= 64 && capacity & (capacity - 1) == 0)
         self.capacity = capacity
         mask = Int64(capacity) - 1
         reach = Int64(capacity) / 4
         slots = FixedSlots(capacity: capacity)
         received = SequenceBitmap(capacity: capacity * 2, highest: -1)
-        arrivals = ArrivalQueue(capacity: tracksArrivals ? capacity * 2 : 0)
+        arrivals = ArrivalQueue(capacity: notes == .arrivals ? capacity * 2 : 0)
+        marks = Array(repeating: 0, count: notes == .marks ? capacity : 0)
     }
 
-    /// The highest position that holds or held a packet.
-    public var highest: Int64 { received.highest }
+    /// The highest position that holds or held a packet, or was given up.
+    public var highest: Int64 { max(received.highest, next &- 1) }
 
     /// True when nothing waits, neither in the ring nor set aside.
     public var isEmpty: Bool { heldCount == 0 && suspect == nil }
@@ -96,19 +106,21 @@ public struct ReorderBuffer: ~Copyable {
         next &+= 1
     }
 
-    /// Takes the front packet of `input`, which has a sequence number, if it can.
-    public mutating func admit(_ input: inout PacketBatch, counters: inout Counters) -> Admission {
+    /// Takes the front packet of `input`, which has a sequence number, if it can. `mark` is kept with it.
+    public mutating func admit(
+        _ input: inout PacketBatch, mark: Int64 = 0, counters: inout Counters
+    ) -> Admission {
         let info = input[0].info
         if segments.isBoundaryPending { counters.add(.lost, segments.settle(next: next)) }
-        guard segments.hasEpoch else { return open(info, &input, countsLoss: false, &counters) }
+        guard segments.hasEpoch else { return open(info, &input, mark, &counters) }
         let age = Int32(bitPattern: info.epoch &- segments.epoch)
-        if age > 0 { return open(info, &input, countsLoss: false, &counters) }
+        if age > 0 { return open(info, &input, mark, &counters) }
         guard let position = segments.position(of: info) else {
             return dropFront(&input, .late, &counters)
         }
-        if position < next { return dropBehind(position, info, &input, &counters) }
+        if position < next { return dropBehind(position, info, &input, mark, &counters) }
         if position &- highest > ReorderBuffer.jumpLimit {
-            return admitJump(info, position, &input, &counters)
+            return admitJump(info, position, &input, mark, &counters)
         }
         if position &- next >= Int64(capacity) {
             force(through: position &- Int64(capacity))
@@ -116,20 +128,22 @@ public struct ReorderBuffer: ~Copyable {
         }
         if received[position] { return dropFront(&input, .duplicate, &counters) }
         guard let packet = input.popFirst() else { return .blocked }
-        hold(packet, info, at: position, &counters)
+        hold(packet, info, at: position, mark, &counters)
         if suspect != nil { reviewSuspect(&counters) }
         return .held
     }
 
     @inline(__always)
     private mutating func hold(
-        _ packet: consuming Packet, _ info: PacketInfo, at position: Int64, _ counters: inout Counters
+        _ packet: consuming Packet, _ info: PacketInfo, at position: Int64, _ mark: Int64,
+        _ counters: inout Counters
     ) {
         if position < highest { counters.add(.reordered) }
         if info.flags.contains(.isRetransmission) { counters.add(.recovered) }
         received.mark(position)
         restarts.advanced(at: info.arrival)
         if let overflow = arrivals.append(position, info.arrival) { force(through: overflow) }
+        if !marks.isEmpty { marks[Int(position & mask)] = mark }
         slots.put(packet, at: Int(position & mask))
         heldCount &+= 1
     }
@@ -144,11 +158,12 @@ public struct ReorderBuffer: ~Copyable {
 
     /// Behind the playhead: a second copy, a latecomer, or a source that has begun again with lower numbers.
     private mutating func dropBehind(
-        _ position: Int64, _ info: PacketInfo, _ input: inout PacketBatch, _ counters: inout Counters
+        _ position: Int64, _ info: PacketInfo, _ input: inout PacketBatch, _ mark: Int64,
+        _ counters: inout Counters
     ) -> Admission {
         if restarts.seenBehind(position, at: info.arrival) {
             counters.add(.discontinuities)
-            return open(info, &input, countsLoss: false, &counters)
+            return open(info, &input, mark, &counters)
         }
         if received[position] { return dropFront(&input, .duplicate, &counters) }
         received.mark(position)
@@ -158,20 +173,22 @@ public struct ReorderBuffer: ~Copyable {
     // MARK: Jumps
 
     private mutating func admitJump(
-        _ info: PacketInfo, _ position: Int64, _ input: inout PacketBatch, _ counters: inout Counters
+        _ info: PacketInfo, _ position: Int64, _ input: inout PacketBatch, _ mark: Int64,
+        _ counters: inout Counters
     ) -> Admission {
         if suspect != nil {
             let distance = info.extendedSequence &- suspectSequence
             if distance == 0 { return dropFront(&input, .duplicate, &counters) }
             if distance.magnitude <= UInt64(ReorderBuffer.jumpLimit) {
                 if !acceptSuspect(&counters) { return .blocked }
-                return admit(&input, counters: &counters)
+                return admit(&input, mark: mark, counters: &counters)
             }
             dropSuspect(.malformed, &counters)
         }
         suspect = input.popFirst()
         suspectArrival = info.arrival
         suspectSequence = info.extendedSequence
+        suspectMark = mark
         contradictionCount = 0
         return .held
     }
@@ -226,21 +243,21 @@ public struct ReorderBuffer: ~Copyable {
             return true
         }
         let info = packet.info
-        hold(packet, info, at: position, &counters)
+        hold(packet, info, at: position, suspectMark, &counters)
         return true
     }
 
     /// Begins a segment with the front packet of `input`.
     private mutating func open(
-        _ info: PacketInfo, _ input: inout PacketBatch, countsLoss: Bool, _ counters: inout Counters
+        _ info: PacketInfo, _ input: inout PacketBatch, _ mark: Int64, _ counters: inout Counters
     ) -> Admission {
         if suspect != nil && !settleSuspect(counters: &counters) { return .blocked }
         let sequence = info.extendedSequence
-        guard let position = openSegment(epoch: info.epoch, sequence, countsLoss: countsLoss) else {
+        guard let position = openSegment(epoch: info.epoch, sequence, countsLoss: false) else {
             return .blocked
         }
         guard let packet = input.popFirst() else { return .blocked }
-        hold(packet, info, at: position, &counters)
+        hold(packet, info, at: position, mark, &counters)
         return .held
     }
 
@@ -282,6 +299,10 @@ public struct ReorderBuffer: ~Copyable {
         arrivals.oldest(from: next)
     }
 
+    /// The caller's number for the packet held at `position`.
+    @inline(__always)
+    public func mark(at position: Int64) -> Int64 { marks[Int(position & mask)] }
+
     /// Looks at the packet held at `position`; `nil` when there is none.
     public func withPacket<Result>(at position: Int64, _ body: (borrowing Packet) -> Result) -> Result? {
         guard position >= next, position &- next < Int64(capacity) else { return nil }
@@ -293,7 +314,7 @@ public struct ReorderBuffer: ~Copyable {
         if heldCount > 0 && received[next] { return takeNext() }
         if next > forcedThrough { return nil }
         guard heldCount > 0, let first = received.first(from: next), first <= forcedThrough else {
-            giveUp(to: min(forcedThrough, highest) &+ 1, &counters)
+            giveUp(to: forcedThrough &+ 1, &counters)
             return heldCount > 0 && received[next] ? takeNext() : nil
         }
         return pop(at: first, counters: &counters)

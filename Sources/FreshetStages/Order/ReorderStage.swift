@@ -34,7 +34,7 @@ public struct ReorderStage: Stage, ~Copyable {
         self.latency = max(latency, .zero)
         var size = 64
         while size < capacity { size *= 2 }
-        buffer = ReorderBuffer(capacity: size, tracksArrivals: true)
+        buffer = ReorderBuffer(capacity: size, keeping: .arrivals)
     }
 
     /// A stage with the parameters of the descriptor.

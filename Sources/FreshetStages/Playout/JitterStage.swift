@@ -1,0 +1,208 @@
+public import FreshetCore
+
+/// Plays a stream out as evenly as its source meant it, in order, at constant latency, whatever the network did to it.
+///
+/// From the arrivals and the RTP timestamps it learns the source's clock (``SourceClock``); every packet is due `latency`
+/// after the earliest instant at which it could have come, and is held until then. A missing packet is waited for until the
+/// one behind it is due. A bare transport stream has no sequence numbers: it stays in the order of arrival and its clock
+/// references serve as timestamps; without any it is delayed by `latency`.
+public struct JitterStage: Stage, ~Copyable {
+    /// Name, parameters, ports and help.
+    public static var descriptor: StageDescriptor {
+        StageDescriptor(
+            name: "jitter", summary: "plays a stream out in order, evenly, at constant latency",
+            takes: [.rtp, .transportStream], gives: [.rtp, .transportStream],
+            parameters: [
+                StageParameter(
+                    "latency", .duration, default: "200ms",
+                    "how long after its earliest arrival a packet is due"),
+                StageParameter(
+                    "capacity", .integer(64...1_048_576), default: "8192",
+                    "how many packets can wait; rounded up to a power of two"),
+            ],
+            example: "multicast-receive group=239.77.1.1:5004 ! jitter latency=200 ! depacketize ! stdout")
+    }
+
+    private let latency: Nanoseconds
+    private var buffer: ReorderBuffer
+    private var queue: TransportQueue
+    private var timeline = SourceTimeline(bitCount: 32, ticksPerUnit: 300)
+    private var clock: SourceClock
+    private var schedule: PlayoutSchedule
+    private var epoch: UInt32?
+    private var frontMedia: MediaTime?
+    private var deadline: Instant?
+    private var isDry = false
+    private var jumpCount = 0
+    private var meanDelay: Int64 = 0
+
+    /// A stage that plays out at `latency` and holds up to `capacity` packets (rounded up to a power of two, 64 at least).
+    public init(latency: Nanoseconds, capacity: Int = 8192) {
+        self.latency = max(latency, .zero)
+        var size = 64
+        while size < capacity { size *= 2 }
+        buffer = ReorderBuffer(capacity: size, keeping: .marks)
+        queue = TransportQueue(capacity: size)
+        clock = SourceClock(urgentExcess: self.latency)
+        schedule = PlayoutSchedule(latency: self.latency)
+    }
+
+    /// A stage with the parameters of the descriptor.
+    public init(arguments: StageArguments) throws(StageError) {
+        self.init(
+            latency: arguments.duration("latency") ?? .milliseconds(200),
+            capacity: arguments.integer("capacity") ?? 8192)
+    }
+
+    /// Takes in what came and gives what is due.
+    public mutating func process(
+        _ input: inout PacketBatch, into output: inout PacketBatch, context: inout StageContext
+    ) throws(StageError) {
+        while !input.isEmpty {
+            if !input[0].info.flags.contains(.hasSequence) {
+                if queue.isFull || !buffer.isEmpty { break }
+                guard let packet = input.popFirst() else { break }
+                queue.append(packet, clock: &clock)
+            } else {
+                if !queue.isEmpty || !admit(&input, context: &context) { break }
+            }
+        }
+        release(into: &output, context: &context)
+    }
+
+    /// Gives what is due.
+    public mutating func advance(
+        into output: inout PacketBatch, context: inout StageContext
+    ) throws(StageError) {
+        release(into: &output, context: &context)
+    }
+
+    /// Plays out what is held, each packet when it is due.
+    public mutating func finish(
+        into output: inout PacketBatch, context: inout StageContext
+    ) throws(StageError) -> Bool {
+        _ = buffer.settleSuspect(counters: &context.counters)
+        release(into: &output, context: &context)
+        return buffer.isEmpty && queue.isEmpty
+    }
+
+    /// When the next packet is due.
+    public var nextDeadline: Instant? { deadline }
+
+    // MARK: In
+
+    /// Takes the front packet of `input`; false when packets must go out first.
+    private mutating func admit(_ input: inout PacketBatch, context: inout StageContext) -> Bool {
+        let media = frontMedia ?? place(input[0].info)
+        switch buffer.admit(&input, mark: media.ticks, counters: &context.counters) {
+        case .blocked:
+            frontMedia = media
+            return false
+        case .held, .dropped:
+            frontMedia = nil
+            return true
+        }
+    }
+
+    /// Where a packet stands on the stream's line; the clock learns from it.
+    private mutating func place(_ info: PacketInfo) -> MediaTime {
+        if info.epoch != epoch {
+            if epoch != nil {
+                timeline.restart()
+                clock.restart()
+            }
+            epoch = info.epoch
+        }
+        let media = timeline.place(UInt64(info.rtpTimestamp), arrival: info.arrival)
+        // A repair comes later than the path is long, by the time it took to ask for it.
+        if !info.flags.contains(.isRetransmission) { clock.observe(media, arrival: info.arrival) }
+        return media
+    }
+
+    // MARK: Out
+
+    private mutating func release(into output: inout PacketBatch, context: inout StageContext) {
+        if let arrival = buffer.suspectArrival, arrival + latency <= context.now {
+            _ = buffer.settleSuspect(counters: &context.counters)
+        }
+        deadline = buffer.suspectArrival.map { $0 + latency }
+        releaseRTP(into: &output, context: &context)
+        if !queue.isEmpty { releaseBare(into: &output, context: &context) }
+        note(&context)
+    }
+
+    private mutating func releaseRTP(into output: inout PacketBatch, context: inout StageContext) {
+        while !output.isFull {
+            if buffer.next <= buffer.forcedThrough {
+                guard let packet = buffer.popReady(counters: &context.counters) else { continue }
+                output.append(packet)
+                continue
+            }
+            guard let head = buffer.head else { return }
+            let media = MediaTime(ticks: buffer.mark(at: head.position))
+            let due = max(schedule.due(media, clock: clock), clock.undecidedUntil ?? .zero)
+            if due > context.now {
+                deadline = earliest(deadline, due)
+                return
+            }
+            guard let packet = buffer.pop(at: head.position, counters: &context.counters) else { return }
+            give(packet, media, due: due, into: &output, context: &context)
+        }
+    }
+
+    private mutating func releaseBare(into output: inout PacketBatch, context: inout StageContext) {
+        while !output.isFull, var front = queue.front {
+            let limit = front.arrival + latency
+            if front.media == nil && limit <= context.now {
+                queue.guess(clock: &clock)
+                front = queue.front ?? front
+            }
+            let due = front.media.map { max(schedule.due($0, clock: clock), clock.undecidedUntil ?? .zero) }
+            if (due ?? limit) > context.now && !queue.isFull {
+                deadline = earliest(deadline, due ?? limit)
+                return
+            }
+            guard let packet = queue.popFirst() else { return }
+            if let media = front.media, let due {
+                give(packet, media, due: due, into: &output, context: &context)
+            } else {
+                output.append(packet)
+            }
+        }
+    }
+
+    @inline(__always)
+    private mutating func give(
+        _ packet: consuming Packet, _ media: MediaTime, due: Instant, into output: inout PacketBatch,
+        context: inout StageContext
+    ) {
+        let arrival = packet.info.arrival
+        let stepCount = schedule.laterStepCount
+        schedule.settle(media, due: due, clock: clock)
+        let isLate = arrival > due
+        if (isLate || schedule.laterStepCount > stepCount) && !isDry { context.counters.add(.underruns) }
+        isDry = isLate
+        meanDelay &+= ((context.now - arrival).count &- meanDelay) / 64
+        if packet.isUnique {
+            packet.info.mediaTime = media
+            packet.info.flags.insert(.hasMediaTime)
+        }
+        output.append(packet)
+    }
+
+    private mutating func note(_ context: inout StageContext) {
+        context.counters[.queued] = buffer.heldCount + queue.count
+        context.counters[.clockDriftPartsPerBillion] = Int(clock.driftPartsPerBillion)
+        context.counters[.jitterNanoseconds] = Int(clock.jitter.count)
+        context.counters[.latencyNanoseconds] = Int(meanDelay)
+        let jumps = timeline.jumpCount + queue.jumpCount
+        if jumps > jumpCount {
+            context.counters.add(.discontinuities, jumps - jumpCount)
+            context.report(.clockJump)
+            jumpCount = jumps
+        }
+    }
+}
+
+@section("freshet_stages") @used
+private let registration: StageRegistration = { unsafe register(JitterStage.self, in: $0) }

@@ -1,0 +1,73 @@
+public import FreshetCore
+
+/// When each packet is due: at constant latency behind the source's recovered clock, and as evenly spaced as the source
+/// meant it.
+///
+/// The clock's estimate moves a little all the time. The schedule follows it with a time constant of 4 s and never by
+/// more than 500 parts per million of the time that passes, so that the spacing of packets stays the source's own (0.65 µs off
+/// at most for packets 1.3 ms apart). When the clock is off by more than half the latency, and by 20 ms at least, the
+/// schedule steps: it would take too long to get there, and packets would come too late.
+public struct PlayoutSchedule: Sendable {
+    private static let timeConstant = Nanoseconds.seconds(4).count
+    private static let slewDivisor: Int64 = 2000
+
+    /// How long after the earliest possible arrival a packet is due.
+    public let latency: Nanoseconds
+    /// Steps so far.
+    public private(set) var stepCount = 0
+    /// Steps towards later: playout stood still.
+    public private(set) var laterStepCount = 0
+
+    private let stepLimit: Int64
+    private var lastMedia = MediaTime(ticks: 0)
+    private var lastDue = Instant.zero
+    private var hasLast = false
+
+    /// A schedule that starts when the first packet is due.
+    public init(latency: Nanoseconds) {
+        self.latency = latency
+        stepLimit = max(latency.count / 2, 20_000_000)
+    }
+
+    /// When the packet of `media` is due. ``settle(_:due:clock:)`` must follow when it is given out.
+    @inline(__always)
+    public func due(_ media: MediaTime, clock: borrowing SourceClock) -> Instant {
+        let target = clock.floor(of: media) + latency
+        guard hasLast else { return target }
+        let span = (media.ticks &- lastMedia.ticks) &* 1000 / 27
+        let plain = lastDue.nanoseconds &+ span &+ clock.driftSpan(span)
+        let error = target.nanoseconds &- plain
+        if error.magnitude > UInt64(stepLimit) { return target }
+        return Instant(nanoseconds: plain &+ PlayoutSchedule.slew(error, over: span))
+    }
+
+    /// How much of `error` is put right over `span`.
+    @inline(__always)
+    private static func slew(_ error: Int64, over span: Int64) -> Int64 {
+        if span <= 0 { return 0 }
+        if span >= timeConstant { return max(-span / slewDivisor, min(span / slewDivisor, error)) }
+        // In whole microseconds of span the product stays in 64 bits for any latency below 10 days.
+        let share = error &* (span / 1000) / (timeConstant / 1000)
+        let limit = span / slewDivisor
+        return max(-limit, min(limit, share))
+    }
+
+    /// The packet of `media` was given out as ``due(_:clock:)`` said.
+    @inline(__always)
+    public mutating func settle(_ media: MediaTime, due: Instant, clock: borrowing SourceClock) {
+        if hasLast {
+            let span = (media.ticks &- lastMedia.ticks) &* 1000 / 27
+            let plain = lastDue.nanoseconds &+ span &+ clock.driftSpan(span)
+            let error = clock.floor(of: media).nanoseconds &+ latency.count &- plain
+            if error.magnitude > UInt64(stepLimit) {
+                stepCount += 1
+                if error > 0 { laterStepCount += 1 }
+            } else if span <= 0 {
+                return
+            }
+        }
+        hasLast = true
+        lastMedia = media
+        lastDue = due
+    }
+}
