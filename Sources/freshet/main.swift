@@ -1,1 +1,3 @@
-print("freshet")
+import Glibc
+
+exit(CommandLineTool.run(Array(CommandLine.arguments.dropFirst())))

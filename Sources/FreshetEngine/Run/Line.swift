@@ -1,0 +1,142 @@
+internal import FreshetCore
+
+/// One stage of a running line, and the batch behind it.
+final class LineStep {
+    let stage: AnyStage
+    /// Where the stage stands in the pipeline's text; `nil` for the engine's own stages.
+    let location: SourceLocation?
+    // Unchecked exclusivity: touched by the loop's own thread only; a step's output is the next step's input, two properties
+    // of two objects, never one twice.
+    @exclusivity(unchecked) var output: PacketBatch
+
+    init(_ stage: AnyStage, at location: SourceLocation?, batchCapacity: Int) {
+        self.stage = stage
+        self.location = location
+        output = PacketBatch(capacity: batchCapacity)
+    }
+}
+
+/// Stages in a row on one thread, from a source to a sink: runs each in turn until nothing moves.
+final class Line {
+    /// The most passes over the stages in one turn, so that no line starves the others of its loop.
+    static let passLimit = 16
+
+    let steps: [LineStep]
+    /// What flows into the first stage: nothing.
+    @exclusivity(unchecked) private var nothing = PacketBatch(capacity: 1)
+    /// The stage being finished, once the source has given everything; all before it are done.
+    @exclusivity(unchecked) private var finishIndex: Int?
+    /// Everything was given, drained and closed.
+    @exclusivity(unchecked) private(set) var isDone = false
+    /// Why the line ended early.
+    @exclusivity(unchecked) private(set) var failure: PipelineError?
+    /// True when the line begins with a source of its own (not a ring or a branch), so that a stop ends it there.
+    let hasOwnSource: Bool
+
+    init(_ steps: [LineStep], hasOwnSource: Bool) {
+        self.steps = steps
+        self.hasOwnSource = hasOwnSource
+    }
+
+    func start(now: Instant) throws(PipelineError) {
+        for step in steps {
+            step.stage.context.now = now
+            do { try step.stage.start() } catch { throw PipelineError(error, at: step.location) }
+            step.stage.context.isReadable = true
+        }
+    }
+
+    /// Ends the line before it ran: another line of its loop could not start.
+    func abandon() {
+        for step in steps { step.output.removeAll() }
+        isDone = true
+    }
+
+    /// Ends the source where it is and drains the rest.
+    func stop() {
+        for step in steps { step.stage.context.isStopping = true }
+        if hasOwnSource && finishIndex == nil { finishIndex = 0 }
+    }
+
+    /// Runs the stages at `now` until nothing moves or the passes are used up; true when there is more to do at once.
+    func turn(now: Instant) -> Bool {
+        if isDone { return false }
+        for step in steps { step.stage.context.now = now }
+        for _ in 0..<Line.passLimit {
+            do { if try !pass(now: now) { return false } } catch {
+                fail(error)
+                return false
+            }
+            if isDone { return false }
+        }
+        return true
+    }
+
+    /// One pass over the stages; true when anything moved.
+    private func pass(now: Instant) throws(PipelineError) -> Bool {
+        var hasMoved = false
+        for index in (finishIndex ?? 0)..<steps.count {
+            let step = steps[index]
+            let given = step.output.count
+            do {
+                if index == 0 {
+                    if finishIndex == nil { try run(step, input: &nothing, now: now) }
+                } else {
+                    let waiting = steps[index - 1].output.count
+                    try run(step, input: &steps[index - 1].output, now: now)
+                    if steps[index - 1].output.count != waiting { hasMoved = true }
+                }
+            } catch { throw PipelineError(error, at: step.location) }
+            if step.output.count != given { hasMoved = true }
+        }
+        if steps[0].stage.context.isSourceFinished && finishIndex == nil { finishIndex = 0 }
+        return try finish() || hasMoved
+    }
+
+    private func run(_ step: LineStep, input: inout PacketBatch, now: Instant) throws(StageError) {
+        let stage = step.stage
+        if let deadline = stage.nextDeadline, deadline <= now, !step.output.isFull {
+            try stage.advance(into: &step.output)
+        }
+        if !step.output.isFull { try stage.process(&input, into: &step.output) }
+    }
+
+    /// Finishes the stages whose input has ended, in order; true when one was finished.
+    private func finish() throws(PipelineError) -> Bool {
+        guard var index = finishIndex else { return false }
+        let first = index
+        while index < steps.count {
+            if index > 0 && !steps[index - 1].output.isEmpty { break }
+            do { if try !steps[index].stage.finish(into: &steps[index].output) { break } } catch {
+                throw PipelineError(error, at: steps[index].location)
+            }
+            index += 1
+        }
+        finishIndex = index
+        if index == steps.count { isDone = true }
+        return index != first
+    }
+
+    /// Ends the line at the stage that failed; the stages behind it drain what they have, so that what was good is kept.
+    private func fail(_ error: PipelineError) {
+        failure = error
+        let broken = steps.firstIndex { $0.location == error.location } ?? 0
+        for index in steps.indices where index > broken {
+            _ = try? steps[index].stage.process(&steps[index - 1].output, into: &steps[index].output)
+            for _ in 0..<Line.passLimit {
+                let isDrained = (try? steps[index].stage.finish(into: &steps[index].output)) ?? true
+                if isDrained { break }
+            }
+        }
+        for step in steps { step.output.removeAll() }
+        isDone = true
+    }
+
+    /// When the line must run again if nothing comes; `nil` for never.
+    var nextDeadline: Instant? {
+        if isDone { return nil }
+        var deadline: Instant?
+        for step in steps where !step.output.isFull { deadline = earliest(deadline, step.stage.nextDeadline) }
+        return deadline
+    }
+}

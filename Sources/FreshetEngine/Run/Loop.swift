@@ -1,0 +1,123 @@
+internal import FreshetCore
+internal import FreshetNet
+internal import Synchronization
+
+/// One thread's work: lines that share a pool and one wait. A turn reads the clock once, runs every line until it is quiet,
+/// and sleeps until a descriptor is ready or the least deadline comes.
+///
+/// `@unchecked Sendable`: made on one thread, then used by the loop's own thread only, but for `requestStop()`, `report` and
+/// `isFinished`, which are atomic or locked.
+final class Loop: @unchecked Sendable {
+    /// How often counters are copied to the control plane.
+    private static let publishInterval = Nanoseconds.milliseconds(250)
+
+    let pool: PacketPool
+    let report: LoopReport
+    private let lines: [Line]
+    private let steps: [LineStep]
+    private var poller: Poller
+    private let stopWakeup: Wakeup
+    /// Signalled when an event waits or the loop has finished, so that the control plane need not poll.
+    private let controlWakeup: Wakeup
+    private let stopRequested = Atomic<Bool>(false)
+    private let finished = Atomic<Bool>(false)
+    private let stopWanted = Atomic<Bool>(false)
+    private var hasStopped = false
+    private var startFailure: PipelineError?
+    private var nextPublish = Instant.zero
+    private var mustRunAgain = true
+    /// Something ran since the counters were last copied.
+    private var isUnpublished = false
+
+    init(pool: PacketPool, lines: [Line], controlWakeup: Wakeup) throws(SystemCallError) {
+        self.pool = pool
+        self.lines = lines
+        self.controlWakeup = controlWakeup
+        steps = lines.flatMap(\.steps)
+        report = LoopReport(stageNames: steps.map(\.stage.descriptor.name))
+        poller = try Poller()
+        stopWakeup = try Wakeup()
+    }
+
+    /// Tag of the wake-up for a stop; the others are indexes of `steps`.
+    private static let stopTag = UInt64.max
+
+    /// Starts every line's stages; a failure ends the loop. Called on the loop's own thread.
+    func start() {
+        do {
+            let now = MonotonicClock.now
+            for line in lines { try line.start(now: now) }
+            try watchDescriptors()
+        } catch {
+            startFailure = error
+            for line in lines { line.abandon() }
+            publish(now: MonotonicClock.now, isDone: true, hasNews: true)
+        }
+    }
+
+    private func watchDescriptors() throws(PipelineError) {
+        do {
+            try poller.add(stopWakeup.number, tag: Loop.stopTag)
+            for (index, step) in steps.enumerated() where step.stage.pollDescriptor >= 0 {
+                try poller.add(step.stage.pollDescriptor, tag: UInt64(index))
+            }
+        } catch { throw PipelineError(.failure, error.description) }
+    }
+
+    /// Asks every line with a source of its own to end. Any thread.
+    func requestStop() {
+        stopRequested.store(true, ordering: .releasing)
+        stopWakeup.signal()
+    }
+
+    /// True when every line is done. Any thread.
+    var isFinished: Bool { finished.load(ordering: .acquiring) }
+    /// Why the first line that failed did; to be asked when the loop has finished.
+    var failure: PipelineError? { startFailure ?? lines.lazy.compactMap(\.failure).first }
+
+    /// Runs until every line is done.
+    func run() {
+        while !isFinished { turn(until: nil) }
+    }
+
+    /// Waits for work, at most until `limit`, and does it.
+    func turn(until limit: Instant?) {
+        if !mustRunAgain { wait(until: limit) }
+        let now = MonotonicClock.now
+        if stopRequested.load(ordering: .acquiring) && !hasStopped {
+            hasStopped = true
+            for line in lines { line.stop() }
+        }
+        mustRunAgain = false
+        var isDone = true
+        for line in lines {
+            if line.turn(now: now) { mustRunAgain = true }
+            if !line.isDone { isDone = false }
+        }
+        let hasNews = steps.contains { !$0.stage.context.events.isEmpty || $0.stage.context.isStopRequested }
+        isUnpublished = true
+        if isDone || hasNews || now >= nextPublish { publish(now: now, isDone: isDone, hasNews: hasNews) }
+    }
+
+    private func wait(until limit: Instant?) {
+        var deadline = isUnpublished ? earliest(limit, nextPublish) : limit
+        for line in lines { deadline = earliest(deadline, line.nextDeadline) }
+        let count = (try? poller.wait(until: deadline)) ?? 0
+        for index in 0..<count {
+            let tag = poller[index].tag
+            if tag != Loop.stopTag { steps[Int(tag)].stage.context.isReadable = true }
+        }
+    }
+
+    private func publish(now: Instant, isDone: Bool, hasNews: Bool) {
+        nextPublish = now + Loop.publishInterval
+        isUnpublished = false
+        report.publish(steps)
+        if steps.contains(where: { $0.stage.context.isStopRequested }) { stopWanted.store(true, ordering: .releasing) }
+        if isDone { finished.store(true, ordering: .releasing) }
+        if hasNews || isDone { controlWakeup.signal() }
+    }
+
+    /// True when a stage asked for the end of the pipeline. Any thread.
+    var isStopWanted: Bool { stopWanted.load(ordering: .acquiring) }
+}

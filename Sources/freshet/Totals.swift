@@ -1,0 +1,78 @@
+import FreshetCore
+import FreshetEngine
+
+/// The counters of all stages together, as the statistics name them.
+struct Totals {
+    private var sums = Counters()
+    private var gauges = Counters()
+    /// Bytes of media that went through: into the network, or out of it.
+    private(set) var byteCount = 0
+
+    /// The totals of `stages`.
+    init(_ stages: [StageReport]) {
+        for stage in stages {
+            for counter in Counter.allCases {
+                let value = stage.counters[counter]
+                if counter.isGauge {
+                    if value != 0 { gauges[counter] = value }
+                } else {
+                    sums.add(counter, value)
+                }
+            }
+            byteCount = max(byteCount, stage.counters[.bytesIn], stage.counters[.bytesOut])
+        }
+    }
+
+    private static let named: [(String, Counter)] = [
+        ("received", .received), ("lost", .lost), ("recovered", .recovered), ("duplicates", .duplicates),
+        ("reordered", .reordered), ("late", .late), ("malformed", .malformed), ("foreign", .foreign),
+        ("oversized", .oversized), ("kernelDrops", .kernelDrops), ("queueDrops", .queueDrops),
+        ("sendErrors", .sendErrors), ("impaired", .impaired), ("discontinuities", .discontinuities),
+        ("continuityErrors", .continuityErrors), ("sourceChanges", .sourceChanges),
+        ("poolExhausted", .poolExhausted),
+    ]
+
+    /// One JSON object.
+    func json(elapsed: Nanoseconds, bitRate: Int, isFinal: Bool) -> String {
+        var fields = ["\"seconds\":\(Totals.decimal(elapsed.count, divisor: 1_000_000_000))"]
+        if isFinal { fields.append("\"final\":true") }
+        fields.append("\"bytes\":\(byteCount)")
+        fields.append("\"bitsPerSecond\":\(bitRate)")
+        for (name, counter) in Totals.named { fields.append("\"\(name)\":\(sums[counter])") }
+        fields.append("\"latencyMs\":\(Totals.decimal(Int64(gauges[.latencyNanoseconds]), divisor: 1_000_000))")
+        fields.append("\"jitterMs\":\(Totals.decimal(Int64(gauges[.jitterNanoseconds]), divisor: 1_000_000))")
+        fields.append("\"driftPpm\":\(Totals.decimal(Int64(gauges[.clockDriftPartsPerBillion]), divisor: 1000))")
+        return "{" + fields.joined(separator: ",") + "}"
+    }
+
+    /// The progress line: time, bit rate, loss, repaired, latency.
+    func progress(elapsed: Nanoseconds, bitRate: Int) -> String {
+        let seconds = elapsed.count / 1_000_000_000
+        let clock = [seconds / 3600, seconds / 60 % 60, seconds % 60].map { $0 < 10 ? "0\($0)" : "\($0)" }
+        var text = clock.joined(separator: ":")
+        text += "  \(Totals.decimal(Int64(bitRate), divisor: 1_000_000, places: 2)) Mbit/s"
+        text += "  lost \(sums[.lost])  recovered \(sums[.recovered])"
+        if gauges[.latencyNanoseconds] != 0 {
+            text += "  latency \(Totals.decimal(Int64(gauges[.latencyNanoseconds]), divisor: 1_000_000, places: 1)) ms"
+        }
+        if sums[.late] != 0 { text += "  late \(sums[.late])" }
+        if sums[.queueDrops] != 0 { text += "  dropped \(sums[.queueDrops])" }
+        return text
+    }
+
+    /// One stage's counters that are not zero.
+    static func line(_ stage: StageReport) -> String {
+        let counts = Counter.allCases.filter { stage.counters[$0] != 0 }.map { "\($0) \(stage.counters[$0])" }
+        return "  \(HelpText.padded(stage.name, 18))\(counts.joined(separator: "  "))"
+    }
+
+    private static func decimal(_ value: Int64, divisor: Int64, places: Int = 3) -> String {
+        var scale: Int64 = 1
+        for _ in 0..<places { scale *= 10 }
+        let scaled = Int128(value.magnitude) * Int128(scale) / Int128(divisor)
+        let whole = Int64(scaled / Int128(scale))
+        let fraction = String(Int64(scaled % Int128(scale)))
+        let zeros = String(repeating: "0", count: places - fraction.count)
+        return "\(value < 0 ? "-" : "")\(whole).\(zeros)\(fraction)"
+    }
+}
