@@ -53,9 +53,7 @@ public final class Engine {
         try start()
         while !isFinished {
             wait(upTo: .seconds(1))
-            if loops.contains(where: \.isStopWanted) || loops.contains(where: { $0.isFinished && $0.failure != nil }) {
-                stop()
-            }
+            if loops.contains(where: { $0.isStopWanted || $0.mustEndAll }) { stop() }
             tick(self)
         }
         for thread in threads { thread.join() }
@@ -112,7 +110,10 @@ public final class Engine {
     public var isFinished: Bool { loops.allSatisfy(\.isFinished) }
 
     /// Why the pipeline failed, when it has finished; `nil` when it did not.
-    public var failure: PipelineError? { loops.lazy.compactMap(\.failure).first }
+    public var failure: PipelineError? {
+        let failures = loops.compactMap(\.failure)
+        return failures.first { $0.location != nil } ?? failures.first
+    }
 
     // MARK: Seeing
 

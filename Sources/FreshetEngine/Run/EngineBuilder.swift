@@ -22,7 +22,7 @@ struct EngineBuilder {
 
     /// The loops of `pipeline`: the network loop first (it may be empty of lines when everything blocks).
     mutating func loops(for pipeline: Pipeline) throws(PipelineError) -> [Loop] {
-        try build(pipeline.stages, inlet: nil)
+        try build(pipeline.stages, inlet: nil, isBranch: false)
         var loops = blockingLoops
         if !mainLines.isEmpty {
             loops.insert(try loop(mainPool, mainLines), at: 0)
@@ -45,36 +45,57 @@ struct EngineBuilder {
         LineStep(stage, at: location, batchCapacity: options.batchCapacity)
     }
 
-    /// Builds `stages` into lines. `inlet` makes the engine's own source in front of them: a ring's end or a branch.
-    private mutating func build(
-        _ stages: [PlannedStage], inlet: ((inout EngineBuilder, PacketPool) -> AnyStage)?
-    ) throws(PipelineError) {
+    /// What stands in front of a line instead of a source of its own: the end of a ring, or of a branch's queue.
+    private struct Inlet {
+        var make: (inout EngineBuilder, PacketPool) -> AnyStage
+        /// Lets go of the other side when the line has ended.
+        var release: () -> Void
+
+        static func ring(_ ring: ParcelRing) -> Inlet {
+            Inlet(
+                make: { builder, pool in StageBox(RingInlet(ring), context: builder.context(pool)) },
+                release: { ring.close() })
+        }
+
+        static func branch(_ branch: TeeBranch) -> Inlet {
+            Inlet(
+                make: { builder, pool in StageBox(BranchInlet(branch), context: builder.context(pool)) },
+                release: { branch.close() })
+        }
+    }
+
+    /// Builds `stages` into lines, cut where blocking stages begin or end; `inlet` stands in front of them.
+    private mutating func build(_ stages: [PlannedStage], inlet: Inlet?, isBranch: Bool) throws(PipelineError) {
         var inlet = inlet
         var rest = stages[...]
         while let first = rest.first {
-            let isBlocking = options.threads == .split && first.kind.descriptor.mayBlock
-            let segment = rest.prefix { isBlocking == (options.threads == .split && $0.kind.descriptor.mayBlock) }
+            let isBlocking = blocks(first)
+            let segment = rest.prefix { isBlocking == blocks($0) }
             rest = rest.dropFirst(segment.count)
             let pool = isBlocking ? PacketPool(slotCount: options.blockingPacketLimit) : mainPool
             var steps: [LineStep] = []
             let hasOwnSource = inlet == nil
-            if let makeInlet = inlet { steps.append(step(makeInlet(&self, pool), at: nil)) }
+            let release = inlet?.release ?? {}
+            if let inlet { steps.append(step(inlet.make(&self, pool), at: nil)) }
             inlet = nil
             for stage in segment { steps.append(try make(stage, pool)) }
             if let next = rest.first {
                 let ring = try ring()
-                let interval = next.kind.descriptor.batchInterval
-                let outlet = RingOutlet(ring, batchInterval: interval)
+                let outlet = RingOutlet(ring, batchInterval: next.kind.descriptor.batchInterval)
                 steps.append(step(StageBox(outlet, context: context(pool)), at: nil))
-                inlet = { builder, pool in StageBox(RingInlet(ring), context: builder.context(pool)) }
+                inlet = .ring(ring)
             }
-            let line = Line(steps, hasOwnSource: hasOwnSource)
+            let line = Line(steps, hasOwnSource: hasOwnSource, isBranch: isBranch, release: release)
             if isBlocking {
                 blockingLoops.append(try loop(pool, [line]))
             } else {
                 mainLines.append(line)
             }
         }
+    }
+
+    private func blocks(_ stage: PlannedStage) -> Bool {
+        options.threads == .split && stage.kind.descriptor.mayBlock
     }
 
     private func ring() throws(PipelineError) -> ParcelRing {
@@ -110,19 +131,18 @@ struct EngineBuilder {
     }
 
     private mutating func buildBranch(_ stages: [PlannedStage], from branch: TeeBranch) throws(PipelineError) {
-        let makeInlet: (inout EngineBuilder, PacketPool) -> AnyStage = { builder, pool in
-            StageBox(BranchInlet(branch), context: builder.context(pool))
-        }
-        guard options.threads == .split, stages.first?.kind.descriptor.mayBlock == true else {
-            return try build(stages, inlet: makeInlet)
+        guard let first = stages.first, blocks(first) else {
+            return try build(stages, inlet: .branch(branch), isBranch: true)
         }
         // The tee's end of the branch stays on the tee's thread; a ring leads to the blocking stage.
         let ring = try ring()
-        let interval = stages.first?.kind.descriptor.batchInterval ?? .zero
-        let outlet = StageBox(RingOutlet(ring, batchInterval: interval), context: context(mainPool))
-        let inlet = makeInlet(&self, mainPool)
-        mainLines.append(Line([step(inlet, at: nil), step(outlet, at: nil)], hasOwnSource: false))
-        try build(
-            stages, inlet: { builder, pool in StageBox(RingInlet(ring), context: builder.context(pool)) })
+        let inlet = Inlet.branch(branch)
+        let outlet = RingOutlet(ring, batchInterval: first.kind.descriptor.batchInterval)
+        let steps = [
+            step(inlet.make(&self, mainPool), at: nil),
+            step(StageBox(outlet, context: context(mainPool)), at: nil),
+        ]
+        mainLines.append(Line(steps, hasOwnSource: false, isBranch: true, release: inlet.release))
+        try build(stages, inlet: .ring(ring), isBranch: true)
     }
 }

@@ -32,10 +32,16 @@ final class Line {
     @exclusivity(unchecked) private(set) var failure: PipelineError?
     /// True when the line begins with a source of its own (not a ring or a branch), so that a stop ends it there.
     let hasOwnSource: Bool
+    /// True for a line behind a tee: when it fails, the others go on.
+    let isBranch: Bool
+    /// Lets go of what feeds the line, so that the other side does not wait for it.
+    private let release: () -> Void
 
-    init(_ steps: [LineStep], hasOwnSource: Bool) {
+    init(_ steps: [LineStep], hasOwnSource: Bool, isBranch: Bool, release: @escaping () -> Void) {
         self.steps = steps
         self.hasOwnSource = hasOwnSource
+        self.isBranch = isBranch
+        self.release = release
     }
 
     func start(now: Instant) throws(PipelineError) {
@@ -49,7 +55,12 @@ final class Line {
     /// Ends the line before it ran: another line of its loop could not start.
     func abandon() {
         for step in steps { step.output.removeAll() }
+        end()
+    }
+
+    private func end() {
         isDone = true
+        release()
     }
 
     /// Ends the source where it is and drains the rest.
@@ -58,18 +69,28 @@ final class Line {
         if hasOwnSource && finishIndex == nil { finishIndex = 0 }
     }
 
-    /// Runs the stages at `now` until nothing moves or the passes are used up; true when there is more to do at once.
-    func turn(now: Instant) -> Bool {
-        if isDone { return false }
+    /// What a turn came to.
+    enum Progress {
+        /// Nothing moved.
+        case none
+        /// Something moved; now all is quiet.
+        case some
+        /// The passes were used up; there is more to do at once.
+        case unfinished
+    }
+
+    /// Runs the stages at `now` until nothing moves or the passes are used up.
+    func turn(now: Instant) -> Progress {
+        if isDone { return .none }
         for step in steps { step.stage.context.now = now }
-        for _ in 0..<Line.passLimit {
-            do { if try !pass(now: now) { return false } } catch {
+        for count in 0..<Line.passLimit {
+            do { if try !pass(now: now) { return count == 0 ? .none : .some } } catch {
                 fail(error)
-                return false
+                return .some
             }
-            if isDone { return false }
+            if isDone { return .some }
         }
-        return true
+        return .unfinished
     }
 
     /// One pass over the stages; true when anything moved.
@@ -113,7 +134,7 @@ final class Line {
             index += 1
         }
         finishIndex = index
-        if index == steps.count { isDone = true }
+        if index == steps.count { end() }
         return index != first
     }
 
@@ -129,7 +150,8 @@ final class Line {
             }
         }
         for step in steps { step.output.removeAll() }
-        isDone = true
+        if isBranch { steps[broken].stage.context.report(.notice("this branch has ended: \(error)")) }
+        end()
     }
 
     /// When the line must run again if nothing comes; `nil` for never.

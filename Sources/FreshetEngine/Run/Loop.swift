@@ -21,6 +21,7 @@ final class Loop: @unchecked Sendable {
     private let controlWakeup: Wakeup
     private let stopRequested = Atomic<Bool>(false)
     private let finished = Atomic<Bool>(false)
+    private let fatal = Atomic<Bool>(false)
     private let stopWanted = Atomic<Bool>(false)
     private var hasStopped = false
     private var startFailure: PipelineError?
@@ -72,8 +73,13 @@ final class Loop: @unchecked Sendable {
 
     /// True when every line is done. Any thread.
     var isFinished: Bool { finished.load(ordering: .acquiring) }
+    /// True when the whole pipeline must end because of this loop: its line failed, and is no branch. Any thread.
+    var mustEndAll: Bool { fatal.load(ordering: .acquiring) }
     /// Why the first line that failed did; to be asked when the loop has finished.
-    var failure: PipelineError? { startFailure ?? lines.lazy.compactMap(\.failure).first }
+    var failure: PipelineError? {
+        let failures = lines.compactMap(\.failure)
+        return startFailure ?? failures.first { $0.location != nil } ?? failures.first
+    }
 
     /// Runs until every line is done.
     func run() {
@@ -91,10 +97,12 @@ final class Loop: @unchecked Sendable {
         mustRunAgain = false
         var isDone = true
         for line in lines {
-            if line.turn(now: now) { mustRunAgain = true }
+            let progress = line.turn(now: now)
+            // What one line moved may be another's input: a tee and its branches share this loop.
+            if progress == .unfinished || (progress == .some && lines.count > 1) { mustRunAgain = true }
             if !line.isDone { isDone = false }
         }
-        let hasNews = steps.contains { !$0.stage.context.events.isEmpty || $0.stage.context.isStopRequested }
+        let hasNews = lines.contains { $0.failure != nil && !$0.isBranch } || steps.contains { !$0.stage.context.events.isEmpty || $0.stage.context.isStopRequested }
         isUnpublished = true
         if isDone || hasNews || now >= nextPublish { publish(now: now, isDone: isDone, hasNews: hasNews) }
     }
@@ -114,6 +122,9 @@ final class Loop: @unchecked Sendable {
         isUnpublished = false
         report.publish(steps)
         if steps.contains(where: { $0.stage.context.isStopRequested }) { stopWanted.store(true, ordering: .releasing) }
+        if startFailure != nil || lines.contains(where: { $0.failure != nil && !$0.isBranch }) {
+            fatal.store(true, ordering: .releasing)
+        }
         if isDone { finished.store(true, ordering: .releasing) }
         if hasNews || isDone { controlWakeup.signal() }
     }
