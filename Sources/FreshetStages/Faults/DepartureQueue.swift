@@ -1,0 +1,78 @@
+import FreshetCore
+
+/// A bounded queue of packets ordered by the instant at which they leave; those of the same instant leave in the order in
+/// which they came. A binary heap over fixed storage.
+struct DepartureQueue: ~Copyable {
+    private struct Node {
+        var departure: Instant
+        var serial: Int64
+        var place: Int
+
+        static func < (a: Node, b: Node) -> Bool {
+            a.departure < b.departure || (a.departure == b.departure && a.serial < b.serial)
+        }
+    }
+
+    private var nodes: [Node] = []
+    private var places: FixedSlots<Packet>
+    private var freePlaces: [Int]
+    private var serial: Int64 = 0
+    private let capacity: Int
+
+    /// An empty queue for `capacity` packets.
+    init(capacity: Int) {
+        self.capacity = capacity
+        nodes.reserveCapacity(capacity)
+        places = FixedSlots(capacity: capacity)
+        freePlaces = Array((0..<capacity).reversed())
+    }
+
+    var count: Int { nodes.count }
+    var freeCount: Int { capacity - nodes.count }
+
+    /// When the next packet leaves; `nil` when there is none.
+    var nextDeparture: Instant? { nodes.first?.departure }
+
+    /// Puts a packet in; traps when full.
+    mutating func insert(_ packet: consuming Packet, departure: Instant) {
+        guard let place = freePlaces.popLast() else {
+            preconditionFailure("insert into a full departure queue")
+        }
+        places.put(packet, at: place)
+        nodes.append(Node(departure: departure, serial: serial, place: place))
+        serial &+= 1
+        var child = nodes.count - 1
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard nodes[child] < nodes[parent] else { break }
+            nodes.swapAt(child, parent)
+            child = parent
+        }
+    }
+
+    /// Takes the packet that leaves first.
+    mutating func popFirst() -> Packet? {
+        guard let first = nodes.first else { return nil }
+        let last = nodes.removeLast()
+        if !nodes.isEmpty {
+            nodes[0] = last
+            sink()
+        }
+        freePlaces.append(first.place)
+        return places.take(first.place)
+    }
+
+    private mutating func sink() {
+        var parent = 0
+        while true {
+            var least = parent
+            for child in (2 * parent + 1)...(2 * parent + 2)
+            where child < nodes.count && nodes[child] < nodes[least] {
+                least = child
+            }
+            if least == parent { return }
+            nodes.swapAt(parent, least)
+            parent = least
+        }
+    }
+}
