@@ -14,8 +14,8 @@ public import FreshetCore
 /// packetizer knows B at once too, so both together hold one interval. A packet without payload repeats its
 /// PID's continuity counter (§2.4.3.3).
 ///
-/// At most ``Configuration/holdLimit`` bytes are held; an interval that is longer, or that lasts longer than
-/// ``Configuration/holdTimeout``, passes as it is.
+/// At most ``Configuration/holdLimit`` bytes are held, in packets of a pool of no fewer than eight; an
+/// interval that is longer, or that lasts longer than ``Configuration/holdTimeout``, passes as it is.
 public struct PCRInserter: ~Copyable {
     /// What an inserter is told.
     public struct Configuration: Sendable {
@@ -64,6 +64,9 @@ public struct PCRInserter: ~Copyable {
     private var counter: UInt8 = 0
     private var rate = ByteRate()
     private var made = InlineArray<188, UInt8>(repeating: 0xFF)
+
+    /// Packets left in the pool for the packetizer.
+    private static let reserve = 4
 
     /// Packets put in so far.
     public private(set) var insertedCount = 0
@@ -156,9 +159,10 @@ public struct PCRInserter: ~Copyable {
     private mutating func hold(_ packet: RawSpan, context: inout StageContext) -> Bool {
         let last = held.count &- 1
         if last < 0 || held[last].spareByteCount < TSFramer.packetByteCount {
-            guard !held.isFull, let fresh = context.allocate() else {
-                // Nobody else can end this interval: it passes as it is. Else the pool's owner gives packets
-                // back.
+            // The packetizer needs some to give out what is held here.
+            let isDry = context.pool.freeCount < PCRInserter.reserve
+            guard !held.isFull, !isDry, let fresh = context.allocate() else {
+                // Nobody else can end this interval: it passes as it is. Else others give packets back.
                 if held.isFull || held.count &* 2 >= context.pool.slotCount { passAsIs() }
                 return false
             }

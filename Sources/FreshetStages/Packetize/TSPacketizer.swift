@@ -20,47 +20,6 @@ public import FreshetCore
 /// ``process(_:into:context:)``, ``advance(into:context:)`` at ``nextDeadline`` and
 /// ``finish(into:context:)``.
 public struct TSPacketizer: ~Copyable {
-    /// Where the schedule comes from.
-    public enum Clock: Sendable {
-        /// The stream's own clock references.
-        case reference
-        /// The instants at which packets arrive; nothing is held and the cut into datagrams is kept.
-        case arrival
-    }
-
-    /// What a packetizer is told.
-    public struct Configuration: Sendable {
-        /// TS packets to a datagram, 1 to 7.
-        public var packetsPerDatagram = 7
-        /// Where the schedule comes from.
-        public var clock = Clock.reference
-        /// Bits per second where nothing else says how time goes by.
-        public var fallbackBitRate = 4_000_000
-        /// Most datagrams held. 2048 of 1316 bytes are 359 ms at 60 Mbit/s, or a picture of 2.7 MB between
-        /// two references.
-        public var holdLimit = 2048
-        /// How long a datagram waits for a reference while no input comes.
-        public var holdTimeout = Nanoseconds.milliseconds(250)
-        /// SSRC; the lowest bit is cleared.
-        public var ssrc: UInt32 = 0
-        /// The first sequence number, extended; its low 16 bits go on the wire.
-        public var firstSequence: Int64 = 0
-        /// The RTP timestamp of media time 0.
-        public var timestampOffset: UInt32 = 0
-        /// The epoch noted in ``PacketInfo``.
-        public var epoch: UInt32 = 0
-
-        /// The defaults, with nothing random: identifiers are 0.
-        public init() {}
-
-        /// The defaults with identifiers as RFC 3550 §5.1 wants them: random.
-        public init(random: inout PRNG) {
-            ssrc = UInt32(truncatingIfNeeded: random.next()) & ~1
-            firstSequence = Int64(random.below(1 << 15))
-            timestampOffset = UInt32(truncatingIfNeeded: random.next())
-        }
-    }
-
     /// A datagram that waits for its time, or for room.
     struct Held: ~Copyable {
         var packet: Packet
@@ -85,7 +44,8 @@ public struct TSPacketizer: ~Copyable {
     private var position: Int64 = 0
     private var sequence: Int64
     private var firstArrival: Instant?
-    private var isEnding = false
+    private var lastArrival = Instant.zero
+    private var isStarved = false
     private var hasReportedStray = false
 
     /// How often the stream's clock jumped.
@@ -154,19 +114,20 @@ public struct TSPacketizer: ~Copyable {
     /// given.
     public var nextDeadline: Instant? {
         guard !held.isEmpty, timedCount == 0 || (timedCount == 1 && isLastOpen) else { return nil }
-        return held[0].since + configuration.holdTimeout
+        return held[0].since + configuration.holdTimeout * (isStarved ? 9 : 1)
     }
 
     /// Gives what can be given; lets time go on without a reference when the wait was too long.
     public mutating func advance(into output: inout PacketBatch, context: inout StageContext) {
         if let deadline = nextDeadline, deadline <= context.now {
-            // With the pool empty and most of it elsewhere, the input waits for others to give packets back.
-            let isStarved = context.pool.freeCount == 0 && held.count * 2 < context.pool.slotCount
-            if !isStarved || deadline + configuration.holdTimeout * 8 <= context.now {
-                guess(now: context.now)
-                isLastOpen = false
+            // With the pool empty and most of it elsewhere, others will give packets back and input will
+            // come: wait longer, but not for ever.
+            if !isStarved, context.pool.freeCount == 0, held.count * 2 < context.pool.slotCount {
+                isStarved = true
             } else {
-                held[0].since = held[0].since + configuration.holdTimeout
+                isStarved = false
+                isLastOpen = false
+                guess(now: context.now)
             }
         }
         release(into: &output)
@@ -375,6 +336,7 @@ public struct TSPacketizer: ~Copyable {
             guard let first = held.popFirst() else { return }
             timedCount &-= 1
             output.append(finished(first.packet))
+            isStarved = false
         }
     }
 
@@ -416,9 +378,10 @@ public struct TSPacketizer: ~Copyable {
     /// Takes the first packet of `input` as the datagram it came in, timed by its arrival.
     private mutating func takeArrived(_ input: inout PacketBatch, context: inout StageContext) -> Bool {
         guard !held.isFull else { return false }
-        let arrival = input[0].info.arrival
+        let arrival = firstArrival == nil ? input[0].info.arrival : max(lastArrival, input[0].info.arrival)
         let origin = firstArrival ?? arrival
         firstArrival = origin
+        lastArrival = arrival
         let isWhole =
             input[0].byteCount <= datagramByteCount && input[0].isUnique
             && input[0].headroomByteCount >= RTPHeader.fixedByteCount
@@ -444,7 +407,7 @@ public struct TSPacketizer: ~Copyable {
             offset = end
         }
         position &+= Int64(count)
-        held[last].packet.info.mediaTime = MediaTime(ticks: 0).advanced(by: max(.zero, arrival - origin))
+        held[last].packet.info.mediaTime = MediaTime(ticks: 0).advanced(by: arrival - origin)
         timedCount &+= 1
         if !isWhole, input[0].byteCount == 0 { _ = input.popFirst() }
         return true
