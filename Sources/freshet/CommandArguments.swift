@@ -34,7 +34,9 @@ struct CommandArguments {
     /// Gives every parameter without a value or default its own name, so that a pipeline can be checked without them.
     mutating func fillMissing(of pipeline: PipelineDescription) {
         for parameter in pipeline.parameters where parameter.defaultText == nil {
-            if !given.contains(where: { $0.name == parameter.name }) { given.append((parameter.name, parameter.name)) }
+            if !given.contains(where: { $0.name == parameter.name }) {
+                given.append((parameter.name, parameter.name))
+            }
         }
     }
 
@@ -75,7 +77,8 @@ struct CommandArguments {
         guard RunOptions.names.contains(name) else {
             let known = pipeline.parameters.map(\.name) + RunOptions.names + ["show-pipeline", "help"]
             throw .usage(
-                "\(pipeline.name) has no option --\(name); it has \(known.map { "--" + $0 }.joined(separator: ", "))")
+                "\(pipeline.name) has no option --\(name); it has \(known.map { "--" + $0 }.joined(separator: ", "))"
+            )
         }
         if RunOptions.flags.contains(name) { text = text ?? "true" }
         if text == nil { text = try CommandArguments.value(of: name, &rest, pipeline.name) }
@@ -116,7 +119,9 @@ struct RunOptions {
             }
             engine.threads = mode
         case "seed":
-            guard let seed = UInt64(text) else { throw .usage("--seed must be a whole number, not '\(text)'") }
+            guard let seed = UInt64(text) else {
+                throw .usage("--seed must be a whole number, not '\(text)'")
+            }
             engine.seed = seed
         case "quiet": isQuiet = text != "false"
         default: isVerbose = text != "false"

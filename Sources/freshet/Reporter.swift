@@ -24,7 +24,8 @@ struct Reporter {
         }
         statsDescriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         if statsDescriptor < 0 {
-            throw PipelineError(.failure, "the statistics file \(path) cannot be written (\(Terminal.lastError))")
+            throw PipelineError(
+                .failure, "the statistics file \(path) cannot be written (\(Terminal.lastError))")
         }
     }
 
@@ -37,7 +38,8 @@ struct Reporter {
         let totals = Totals(engine.counters())
         let rate = bitRate(totals, now)
         if statsDescriptor >= 0 {
-            Terminal.write(totals.json(elapsed: now - start, bitRate: rate, isFinal: false) + "\n", to: statsDescriptor)
+            Terminal.write(
+                totals.json(elapsed: now - start, bitRate: rate, isFinal: false) + "\n", to: statsDescriptor)
         }
         if Terminal.hasPerson && !options.isQuiet {
             hasProgressLine = true
@@ -73,7 +75,8 @@ struct Reporter {
         let elapsed = MonotonicClock.now - start
         let rate = Int(Int128(totals.byteCount) * 8_000_000_000 / Int128(max(1, elapsed.count)))
         if statsDescriptor >= 0 {
-            Terminal.write(totals.json(elapsed: elapsed, bitRate: rate, isFinal: true) + "\n", to: statsDescriptor)
+            Terminal.write(
+                totals.json(elapsed: elapsed, bitRate: rate, isFinal: true) + "\n", to: statsDescriptor)
             if statsDescriptor != STDERR_FILENO { close(statsDescriptor) }
         }
         if options.isQuiet { return }

@@ -39,9 +39,11 @@ struct Totals {
         fields.append("\"bytes\":\(byteCount)")
         fields.append("\"bitsPerSecond\":\(bitRate)")
         for (name, counter) in Totals.named { fields.append("\"\(name)\":\(sums[counter])") }
-        fields.append("\"latencyMs\":\(Totals.decimal(Int64(gauges[.latencyNanoseconds]), divisor: 1_000_000))")
+        fields.append(
+            "\"latencyMs\":\(Totals.decimal(Int64(gauges[.latencyNanoseconds]), divisor: 1_000_000))")
         fields.append("\"jitterMs\":\(Totals.decimal(Int64(gauges[.jitterNanoseconds]), divisor: 1_000_000))")
-        fields.append("\"driftPpm\":\(Totals.decimal(Int64(gauges[.clockDriftPartsPerBillion]), divisor: 1000))")
+        fields.append(
+            "\"driftPpm\":\(Totals.decimal(Int64(gauges[.clockDriftPartsPerBillion]), divisor: 1000))")
         return "{" + fields.joined(separator: ",") + "}"
     }
 
@@ -53,7 +55,8 @@ struct Totals {
         text += "  \(Totals.decimal(Int64(bitRate), divisor: 1_000_000, places: 2)) Mbit/s"
         text += "  lost \(sums[.lost])  recovered \(sums[.recovered])"
         if gauges[.latencyNanoseconds] != 0 {
-            text += "  latency \(Totals.decimal(Int64(gauges[.latencyNanoseconds]), divisor: 1_000_000, places: 1)) ms"
+            text +=
+                "  latency \(Totals.decimal(Int64(gauges[.latencyNanoseconds]), divisor: 1_000_000, places: 1)) ms"
         }
         if sums[.late] != 0 { text += "  late \(sums[.late])" }
         if sums[.queueDrops] != 0 { text += "  dropped \(sums[.queueDrops])" }

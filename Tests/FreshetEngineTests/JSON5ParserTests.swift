@@ -2,7 +2,9 @@ import FreshetEngine
 import Testing
 
 @Suite struct JSON5ParserTests {
-    private func parse(_ text: String) throws -> JSON5Value { try JSON5Parser.parse(text, file: "test.json5") }
+    private func parse(_ text: String) throws -> JSON5Value {
+        try JSON5Parser.parse(text, file: "test.json5")
+    }
 
     private func error(_ text: String) -> String {
         do {
@@ -12,7 +14,8 @@ import Testing
     }
 
     @Test func readsWhatJSONHas() throws {
-        let value = try parse(#"{"a": [1, -2.5e3, "x\n\u00e9\ud83d\ude00", true, false, null], "b": {"c": ""}}"#)
+        let value = try parse(
+            #"{"a": [1, -2.5e3, "x\n\u00e9\ud83d\ude00", true, false, null], "b": {"c": ""}}"#)
         guard case .array(let items)? = value["a"]?.content else { return #expect(Bool(false), "no array") }
         #expect(items.map(\.scalarText) == ["1", "-2.5e3", "x\n\u{E9}\u{1F600}", "true", "false", nil])
         #expect(value["b"]?["c"]?.scalarText == "")
@@ -64,7 +67,8 @@ import Testing
         var generator = SystemRandomNumberGenerator()
         let alphabet = Array("{}[]:,'\"\\/*\n abc0123.+-eEx$\u{FFFD}ütruefalsnl")
         for _ in 0..<20_000 {
-            let text = String((0..<Int.random(in: 0..<40, using: &generator)).map { _ in alphabet.randomElement() ?? " " })
+            let text = String(
+                (0..<Int.random(in: 0..<40, using: &generator)).map { _ in alphabet.randomElement() ?? " " })
             _ = try? parse(text)
         }
     }

@@ -13,7 +13,8 @@ struct CountingSource: Stage, ~Copyable {
     static var descriptor: StageDescriptor {
         StageDescriptor(
             name: "test-count", summary: "numbers", takes: .none, gives: .bytes,
-            parameters: [StageParameter("count", .integer(0...Int.max), default: "10", "how many packets")], example: "")
+            parameters: [StageParameter("count", .integer(0...Int.max), default: "10", "how many packets")],
+            example: "")
     }
 
     mutating func process(
@@ -40,7 +41,9 @@ struct OrderSink: Stage, ~Copyable {
     static var descriptor: StageDescriptor {
         StageDescriptor(
             name: "test-order", summary: "checks order", takes: .bytes, gives: .none,
-            parameters: [StageParameter("fail-at", .integer(0...Int.max), default: "", "fail at this packet")],
+            parameters: [
+                StageParameter("fail-at", .integer(0...Int.max), default: "", "fail at this packet")
+            ],
             mayBlock: true, example: "")
     }
 
@@ -73,11 +76,21 @@ struct OrderSink: Stage, ~Copyable {
     }
 
     @Test func wrongPlugsNameBothStages() {
-        #expect(error("test-count") == "pipeline:1:1: test-count gives bytes to nobody; end the line with a sink such as \(sinks)")
-        #expect(error("test-order").hasPrefix("pipeline:1:1: test-order takes bytes and cannot begin a pipeline"))
-        #expect(error("test-count ! reorder ! test-order").hasPrefix("pipeline:1:14: test-count gives bytes but reorder takes"))
-        #expect(error("test-count ! test-order ! test-order") == "pipeline:1:27: test-order gives nothing, so nothing can follow it")
-        #expect(error("test-count ! test-count ! test-order").hasPrefix("pipeline:1:14: test-count gives bytes but test-count takes nothing"))
+        #expect(
+            error("test-count")
+                == "pipeline:1:1: test-count gives bytes to nobody; end the line with a sink such as \(sinks)"
+        )
+        #expect(
+            error("test-order").hasPrefix("pipeline:1:1: test-order takes bytes and cannot begin a pipeline"))
+        #expect(
+            error("test-count ! reorder ! test-order").hasPrefix(
+                "pipeline:1:14: test-count gives bytes but reorder takes"))
+        #expect(
+            error("test-count ! test-order ! test-order")
+                == "pipeline:1:27: test-order gives nothing, so nothing can follow it")
+        #expect(
+            error("test-count ! test-count ! test-order").hasPrefix(
+                "pipeline:1:14: test-count gives bytes but test-count takes nothing"))
     }
 
     private var sinks: String {
@@ -86,9 +99,15 @@ struct OrderSink: Stage, ~Copyable {
     }
 
     @Test func unknownNamesSuggestTheNearest() {
-        #expect(error("test-cuont ! test-order") == "pipeline:1:1: there is no stage 'test-cuont'; did you mean test-count?")
-        #expect(error("test-count cuont=3 ! test-order") == "pipeline:1:12: test-count has no parameter 'cuont'; did you mean count?")
-        #expect(error("test-count count=x ! test-order") == "pipeline:1:12: test-count: count must be a whole number from 0, not 'x'")
+        #expect(
+            error("test-cuont ! test-order")
+                == "pipeline:1:1: there is no stage 'test-cuont'; did you mean test-count?")
+        #expect(
+            error("test-count cuont=3 ! test-order")
+                == "pipeline:1:12: test-count has no parameter 'cuont'; did you mean count?")
+        #expect(
+            error("test-count count=x ! test-order")
+                == "pipeline:1:12: test-count: count must be a whole number from 0, not 'x'")
         #expect(error("test-count count=1 count=2 ! test-order") == "pipeline:1:20: count is given twice")
         #expect(error("test-count ! tee") == "pipeline:1:14: tee needs branches: tee [ … ] [ … ]")
         #expect(error("test-count [ test-order ]") == "pipeline:1:1: only tee has branches, not test-count")
@@ -96,7 +115,8 @@ struct OrderSink: Stage, ~Copyable {
 
     @Test func drawingShowsEveryStageAndBranch() throws {
         let pipeline = try Pipeline(
-            text: "test-count count=5 ! tee [ test-order ] [ exec command='cat -' ! test-order ]", registry: registry)
+            text: "test-count count=5 ! tee [ test-order ] [ exec command='cat -' ! test-order ]",
+            registry: registry)
         #expect(
             PipelineDiagram.draw(pipeline) == """
                 test-count  count=5
@@ -123,7 +143,8 @@ struct OrderSink: Stage, ~Copyable {
 
     @Test func aFailingBranchLeavesItsSiblingAlone() throws {
         let pipeline = try Pipeline(
-            text: "test-count count=20000 ! tee policy=wait [ test-order fail-at=100 ] [ test-order ]", registry: registry)
+            text: "test-count count=20000 ! tee policy=wait [ test-order fail-at=100 ] [ test-order ]",
+            registry: registry)
         let engine = try Engine(pipeline)
         #expect(throws: PipelineError.self) { try engine.run { _ in } }
         let counts = engine.counters().filter { $0.name == "test-order" }.map { $0.counters[.packetsIn] }
@@ -134,7 +155,8 @@ struct OrderSink: Stage, ~Copyable {
     @Test func aFullBranchLosesItsOwnPacketsOnly() throws {
         // Inline: the first branch's stage is never given time before the tee has pushed a whole batch.
         let pipeline = try Pipeline(
-            text: "test-count count=20000 ! tee queue=8 policy=drop-oldest [ exec-sink command='sleep 0.3' ] [ test-order ]",
+            text:
+                "test-count count=20000 ! tee queue=8 policy=drop-oldest [ exec-sink command='sleep 0.3' ] [ test-order ]",
             registry: registry)
         var options = EngineOptions()
         options.threads = .split

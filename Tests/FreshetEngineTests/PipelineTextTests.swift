@@ -12,7 +12,8 @@ import Testing
     }
 
     @Test func stagesAndArgumentsComeInOrder() throws {
-        let stages = try PipelineText.stages("demux input=a.ts loop=true ! packetize ! udp-send to=rtp://[ff15::1]:5004", at: origin)
+        let stages = try PipelineText.stages(
+            "demux input=a.ts loop=true ! packetize ! udp-send to=rtp://[ff15::1]:5004", at: origin)
         #expect(stages.map(\.name) == ["demux", "packetize", "udp-send"])
         #expect(stages[0].arguments.map(\.name) == ["input", "loop"])
         #expect(stages[2].arguments[0].text == "rtp://[ff15::1]:5004")
@@ -20,7 +21,8 @@ import Testing
     }
 
     @Test func quotesAndBackslashesKeepCharacters() throws {
-        let stages = try PipelineText.stages(#"exec command='sh -c "a ! b"' ! file path=my\ file! ! stdout"#, at: origin)
+        let stages = try PipelineText.stages(
+            #"exec command='sh -c "a ! b"' ! file path=my\ file! ! stdout"#, at: origin)
         #expect(stages[0].arguments[0].text == #"sh -c "a ! b""#)
         #expect(stages[1].arguments[0].text == "my file!")
     }

@@ -35,7 +35,9 @@ public protocol Stage: ~Copyable, SendableMetatype {
     /// When the stage wants ``advance(into:context:)`` next; `nil` for never.
     var nextDeadline: Instant? { get }
 
-    /// A descriptor that becomes readable when the stage has something to do; -1 for none. Asked once, after `start`.
+    /// A descriptor that becomes readable when the stage has something to do; -1 for none. Asked once, after `start`, and
+    /// watched on edge: ``StageContext/isReadable`` turns true each time something new comes, and stays so until the stage
+    /// has read everything and sets it to false.
     var pollDescriptor: Int32 { get }
 }
 

@@ -114,7 +114,9 @@ final class ChildProgram {
         defer { for argument in arguments { free(argument) } }
         var pid: pid_t = 0
         let status = posix_spawnp(&pid, words[0], &actions, &attributes, arguments, environ)
-        if status != 0 { throw .failure("the program \(words[0]) cannot be started (\(String(cString: strerror(status))))") }
+        if status != 0 {
+            throw .failure("the program \(words[0]) cannot be started (\(String(cString: strerror(status))))")
+        }
         for end in [input, output].compactMap({ $0 }) { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         return pid
     }
@@ -145,7 +147,8 @@ final class ChildProgram {
                 var length = UInt32(byteCount).bigEndian
                 let skip = ChildProgram.lengthByteCount + pendingOffset
                 written = withUnsafeBytes(of: &length) {
-                    Glibc.write(inputPipe, $0.baseAddress.map { $0 + skip }, ChildProgram.lengthByteCount - skip)
+                    Glibc.write(
+                        inputPipe, $0.baseAddress.map { $0 + skip }, ChildProgram.lengthByteCount - skip)
                 }
             } else {
                 let bytes = pendingInput[0].unsafeBytes
@@ -211,7 +214,9 @@ final class ChildProgram {
         if packet.byteCount < ChildProgram.lengthByteCount { return ChildProgram.lengthByteCount }
         let length = ChildProgram.frameLength(packet)
         let room = packet.byteCount + packet.spareByteCount - ChildProgram.lengthByteCount
-        guard length <= room else { throw .failure("\(name) wrote a packet of \(length) bytes; at most \(room) fit") }
+        guard length <= room else {
+            throw .failure("\(name) wrote a packet of \(length) bytes; at most \(room) fit")
+        }
         return ChildProgram.lengthByteCount + length
     }
 
@@ -224,7 +229,9 @@ final class ChildProgram {
         _ packet: consuming Packet, into output: inout PacketBatch, context: inout StageContext
     ) throws(StageError) {
         let wanted = try wantedByteCount(&packet)
-        if packet.byteCount < wanted || (isFramed && packet.byteCount == ChildProgram.lengthByteCount && wanted > packet.byteCount) {
+        if packet.byteCount < wanted
+            || (isFramed && packet.byteCount == ChildProgram.lengthByteCount && wanted > packet.byteCount)
+        {
             partial = consume packet
         } else {
             if isFramed { packet.removeFirst(ChildProgram.lengthByteCount) }

@@ -60,7 +60,9 @@ public struct JSON5Parser {
                 index += 2
             case 0xEF where bytes[index...].starts(with: [0xEF, 0xBB, 0xBF]):
                 index += 3
-            case 0xE2 where bytes[index...].starts(with: [0xE2, 0x80, 0xA8]) || bytes[index...].starts(with: [0xE2, 0x80, 0xA9]):
+            case 0xE2
+            where bytes[index...].starts(with: [0xE2, 0x80, 0xA8])
+                || bytes[index...].starts(with: [0xE2, 0x80, 0xA9]):
                 index += 3
             case UInt8(ascii: "/"):
                 guard try skipComment() else { return }
@@ -182,7 +184,8 @@ public struct JSON5Parser {
         while let byte = peek {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "$"), UInt8(ascii: "-"), 0x80...:
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "$"),
+                UInt8(ascii: "-"), 0x80...:
                 index += 1
             default:
                 return String(decoding: bytes[start..<index], as: UTF8.self)
@@ -197,7 +200,8 @@ public struct JSON5Parser {
         while let byte = peek {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "+"), UInt8(ascii: "-"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "+"),
+                UInt8(ascii: "-"),
                 UInt8(ascii: "."):
                 index += 1
                 continue
@@ -282,7 +286,9 @@ public struct JSON5Parser {
     /// Four hexadecimal digits, or two groups of them for a surrogate pair.
     private mutating func codePoint() throws(PipelineError) -> UInt32 {
         let first = try hexadecimal(4)
-        guard (0xD800..<0xDC00).contains(first), bytes[index...].starts(with: [0x5C, 0x75]) else { return first }
+        guard (0xD800..<0xDC00).contains(first), bytes[index...].starts(with: [0x5C, 0x75]) else {
+            return first
+        }
         index += 2
         let second = try hexadecimal(4)
         guard (0xDC00..<0xE000).contains(second) else { return 0xFFFD }

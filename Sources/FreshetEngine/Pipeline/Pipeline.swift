@@ -60,7 +60,8 @@ struct PipelinePlanner {
                     at: node.location)
             }
             if !isLast && stage.output.isEmpty {
-                throw .usage("\(node.name) gives nothing, so nothing can follow it", at: nodes[index + 1].location)
+                throw .usage(
+                    "\(node.name) gives nothing, so nothing can follow it", at: nodes[index + 1].location)
             }
             flowing = stage.output
             planned.append(stage)
@@ -77,7 +78,8 @@ struct PipelinePlanner {
         _ node: StageNode, previous: PlannedStage?, fed: PortKinds?, isFirst: Bool
     ) throws(PipelineError) -> PlannedStage {
         guard let kind = registry[node.name] else {
-            let hint = registry.nearest(to: node.name).map { "; did you mean \($0)?" } ?? "; see 'freshet stages'"
+            let hint =
+                registry.nearest(to: node.name).map { "; did you mean \($0)?" } ?? "; see 'freshet stages'"
             throw .usage("there is no stage '\(node.name)'\(hint)", at: node.location)
         }
         let input = try flow(into: kind.descriptor, at: node, from: previous, fed: fed)
@@ -86,13 +88,16 @@ struct PipelinePlanner {
         let output = kind.descriptor.takes == kind.descriptor.gives ? input : kind.descriptor.gives
         var branches: [[PlannedStage]] = []
         if kind.descriptor.name == TeeStage.name {
-            guard !node.branches.isEmpty else { throw .usage("tee needs branches: tee [ … ] [ … ]", at: node.location) }
+            guard !node.branches.isEmpty else {
+                throw .usage("tee needs branches: tee [ … ] [ … ]", at: node.location)
+            }
             for branch in node.branches { branches.append(try line(branch, fed: input)) }
         } else if !node.branches.isEmpty {
             throw .usage("only tee has branches, not \(node.name)", at: node.location)
         }
         return PlannedStage(
-            kind: kind, arguments: arguments, argumentTexts: node.arguments, location: node.location, input: input,
+            kind: kind, arguments: arguments, argumentTexts: node.arguments, location: node.location,
+            input: input,
             output: output, branches: branches)
     }
 

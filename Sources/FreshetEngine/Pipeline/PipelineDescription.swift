@@ -43,7 +43,8 @@ public struct StageNode: Sendable {
 
     /// A stage; see the properties.
     public init(
-        name: String, location: SourceLocation, arguments: [StageArgumentText] = [], branches: [[StageNode]] = []
+        name: String, location: SourceLocation, arguments: [StageArgumentText] = [],
+        branches: [[StageNode]] = []
     ) {
         self.name = name
         self.location = location

@@ -26,7 +26,8 @@ public enum PipelineFile {
     ) throws(PipelineError) -> PipelineDescription {
         let root = try JSON5Parser.parse(text, file: file)
         guard case .object(let members) = root.content else {
-            throw .usage("a pipeline file is an object { stages: […] }, not \(root.kindName)", at: root.location)
+            throw .usage(
+                "a pipeline file is an object { stages: […] }, not \(root.kindName)", at: root.location)
         }
         var pipeline = PipelineDescription(name: name, stages: [])
         for member in members {
@@ -80,7 +81,9 @@ public enum PipelineFile {
         }
     }
 
-    private static func parameter(_ name: String, _ fields: [JSON5Member]) throws(PipelineError) -> StageParameter {
+    private static func parameter(_ name: String, _ fields: [JSON5Member]) throws(PipelineError)
+        -> StageParameter
+    {
         var parameter = StageParameter(name, .text, default: nil, "")
         var lower = 0
         var upper = Int.max
@@ -112,7 +115,9 @@ public enum PipelineFile {
         return words.joined(separator: "|")
     }
 
-    private static func kind(_ text: String, at location: SourceLocation) throws(PipelineError) -> StageParameter.Kind {
+    private static func kind(_ text: String, at location: SourceLocation) throws(PipelineError)
+        -> StageParameter.Kind
+    {
         switch text {
         case "text": .text
         case "integer": .integer(0...Int.max)
@@ -148,7 +153,9 @@ public enum PipelineFile {
         SourceLocation(file: location.file, line: location.line, column: location.column + 1)
     }
 
-    private static func stage(_ members: [JSON5Member], at location: SourceLocation) throws(PipelineError) -> StageNode {
+    private static func stage(_ members: [JSON5Member], at location: SourceLocation) throws(PipelineError)
+        -> StageNode
+    {
         if let choose = members.first(where: { $0.name == "choose" }) {
             return try choice(members, choose, at: location)
         }
@@ -181,13 +188,15 @@ public enum PipelineFile {
     private static func choice(
         _ members: [JSON5Member], _ choose: JSON5Member, at location: SourceLocation
     ) throws(PipelineError) -> StageNode {
-        guard let from = members.first(where: { $0.name == "from" }), case .object(let alternatives) = from.value.content,
+        guard let from = members.first(where: { $0.name == "from" }),
+            case .object(let alternatives) = from.value.content,
             members.count == 2
         else { throw .usage("a choice is { choose: \"$name\", from: { pattern: stages, … } }", at: location) }
         var node = StageNode(name: "choose", location: location)
         var choice = StageChoice(subject: try string(choose.value, "choose"), alternatives: [])
         for alternative in alternatives {
-            choice.alternatives.append(.init(pattern: alternative.name, stages: try stages(alternative.value)))
+            choice.alternatives.append(
+                .init(pattern: alternative.name, stages: try stages(alternative.value)))
         }
         node.choice = choice
         return node

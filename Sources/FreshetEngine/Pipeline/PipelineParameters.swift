@@ -57,7 +57,8 @@ public struct PipelineParameters {
         return resolved
     }
 
-    private func take(_ choice: StageChoice, at location: SourceLocation) throws(PipelineError) -> [StageNode] {
+    private func take(_ choice: StageChoice, at location: SourceLocation) throws(PipelineError) -> [StageNode]
+    {
         let subject = try replace(choice.subject, at: location)
         for alternative in choice.alternatives where Pattern.matches(subject, alternative.pattern) {
             return alternative.stages

@@ -30,7 +30,8 @@ public struct PipelineText {
     }
 
     /// The stages of `text`, which begins at `origin` of its file.
-    public static func stages(_ text: String, at origin: SourceLocation) throws(PipelineError) -> [StageNode] {
+    public static func stages(_ text: String, at origin: SourceLocation) throws(PipelineError) -> [StageNode]
+    {
         var parser = try PipelineText(text, at: origin)
         let line = try parser.line()
         if parser.next < parser.tokens.count {

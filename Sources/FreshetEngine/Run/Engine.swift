@@ -31,7 +31,7 @@ public final class Engine {
         do {
             controlWakeup = try Wakeup()
             control = try Poller()
-            try control.add(controlWakeup.number, tag: 0)
+            try control.add(controlWakeup.number, tag: 0, onEdge: true)
         } catch { throw PipelineError(.failure, error.description) }
         var builder = EngineBuilder(options: options, seed: seed, controlWakeup: controlWakeup)
         loops = try builder.loops(for: pipeline)
@@ -71,7 +71,13 @@ public final class Engine {
         }
         for (index, loop) in loops.enumerated() {
             let name = index == 0 ? "freshet-net" : "freshet-media-\(index)"
-            guard let thread = LoopThread(name: name, { loop.start(); loop.run() }) else {
+            guard
+                let thread = LoopThread(
+                    name: name,
+                    {
+                        loop.start(); loop.run()
+                    })
+            else {
                 stop()
                 throw PipelineError(.failure, "the system gives no more threads")
             }
@@ -82,7 +88,9 @@ public final class Engine {
     /// Does what is due, waiting at most `span` for it. Only with `inline`.
     public func turn(upTo span: Nanoseconds) {
         let limit = MonotonicClock.now + span
-        for loop in loops where !loop.isFinished { loop.turn(until: loops.count == 1 ? limit : MonotonicClock.now) }
+        for loop in loops where !loop.isFinished {
+            loop.turn(until: loops.count == 1 ? limit : MonotonicClock.now)
+        }
     }
 
     private func wait(upTo span: Nanoseconds) {
@@ -125,6 +133,8 @@ public final class Engine {
 
     /// Watches `descriptor` too: ``run(_:)`` calls its tick when it becomes readable (signals).
     public func watch(_ descriptor: Int32) throws(PipelineError) {
-        do { try control.add(descriptor, tag: 1) } catch { throw PipelineError(.failure, error.description) }
+        do { try control.add(descriptor, tag: 1, onEdge: true) } catch {
+            throw PipelineError(.failure, error.description)
+        }
     }
 }

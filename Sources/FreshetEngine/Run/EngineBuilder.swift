@@ -65,7 +65,8 @@ struct EngineBuilder {
     }
 
     /// Builds `stages` into lines, cut where blocking stages begin or end; `inlet` stands in front of them.
-    private mutating func build(_ stages: [PlannedStage], inlet: Inlet?, isBranch: Bool) throws(PipelineError) {
+    private mutating func build(_ stages: [PlannedStage], inlet: Inlet?, isBranch: Bool) throws(PipelineError)
+    {
         var inlet = inlet
         var rest = stages[...]
         while let first = rest.first {
@@ -99,12 +100,15 @@ struct EngineBuilder {
     }
 
     private func ring() throws(PipelineError) -> ParcelRing {
-        do { return try ParcelRing(capacity: options.ringCapacity, slotByteCount: mainPool.slotByteCount) } catch {
+        do {
+            return try ParcelRing(capacity: options.ringCapacity, slotByteCount: mainPool.slotByteCount)
+        } catch {
             throw PipelineError(.failure, error.description)
         }
     }
 
-    private mutating func make(_ planned: PlannedStage, _ pool: PacketPool) throws(PipelineError) -> LineStep {
+    private mutating func make(_ planned: PlannedStage, _ pool: PacketPool) throws(PipelineError) -> LineStep
+    {
         if planned.kind.descriptor.name == TeeStage.name { return try makeTee(planned, pool) }
         do {
             let stage = try planned.kind.make(planned.arguments, context(pool))
@@ -113,7 +117,9 @@ struct EngineBuilder {
     }
 
     /// A tee and the lines of its branches, which all begin on the tee's own thread; a branch that blocks goes on in its own.
-    private mutating func makeTee(_ planned: PlannedStage, _ pool: PacketPool) throws(PipelineError) -> LineStep {
+    private mutating func makeTee(_ planned: PlannedStage, _ pool: PacketPool) throws(PipelineError)
+        -> LineStep
+    {
         let policy: BranchPolicy =
             switch planned.arguments.text("policy") {
             case "wait": .wait
@@ -130,7 +136,8 @@ struct EngineBuilder {
         return step(StageBox(TeeStage(branches: branches), context: context(pool)), at: planned.location)
     }
 
-    private mutating func buildBranch(_ stages: [PlannedStage], from branch: TeeBranch) throws(PipelineError) {
+    private mutating func buildBranch(_ stages: [PlannedStage], from branch: TeeBranch) throws(PipelineError)
+    {
         guard let first = stages.first, blocks(first) else {
             return try build(stages, inlet: .branch(branch), isBranch: true)
         }

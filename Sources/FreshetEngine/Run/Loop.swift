@@ -58,9 +58,9 @@ final class Loop: @unchecked Sendable {
 
     private func watchDescriptors() throws(PipelineError) {
         do {
-            try poller.add(stopWakeup.number, tag: Loop.stopTag)
+            try poller.add(stopWakeup.number, tag: Loop.stopTag, onEdge: true)
             for (index, step) in steps.enumerated() where step.stage.pollDescriptor >= 0 {
-                try poller.add(step.stage.pollDescriptor, tag: UInt64(index))
+                try poller.add(step.stage.pollDescriptor, tag: UInt64(index), onEdge: true)
             }
         } catch { throw PipelineError(.failure, error.description) }
     }
@@ -83,6 +83,7 @@ final class Loop: @unchecked Sendable {
 
     /// Runs until every line is done.
     func run() {
+        MonotonicClock.sharpenTimers()
         while !isFinished { turn(until: nil) }
     }
 
@@ -102,7 +103,9 @@ final class Loop: @unchecked Sendable {
             if progress == .unfinished || (progress == .some && lines.count > 1) { mustRunAgain = true }
             if !line.isDone { isDone = false }
         }
-        let hasNews = lines.contains { $0.failure != nil && !$0.isBranch } || steps.contains { !$0.stage.context.events.isEmpty || $0.stage.context.isStopRequested }
+        let hasNews =
+            lines.contains { $0.failure != nil && !$0.isBranch }
+            || steps.contains { !$0.stage.context.events.isEmpty || $0.stage.context.isStopRequested }
         isUnpublished = true
         if isDone || hasNews || now >= nextPublish { publish(now: now, isDone: isDone, hasNews: hasNews) }
     }
@@ -121,7 +124,9 @@ final class Loop: @unchecked Sendable {
         nextPublish = now + Loop.publishInterval
         isUnpublished = false
         report.publish(steps)
-        if steps.contains(where: { $0.stage.context.isStopRequested }) { stopWanted.store(true, ordering: .releasing) }
+        if steps.contains(where: { $0.stage.context.isStopRequested }) {
+            stopWanted.store(true, ordering: .releasing)
+        }
         if startFailure != nil || lines.contains(where: { $0.failure != nil && !$0.isBranch }) {
             fatal.store(true, ordering: .releasing)
         }

@@ -59,7 +59,9 @@ final class ParcelRing: @unchecked Sendable {
         storage.deallocate()
     }
 
-    private func place(_ index: Int) -> UnsafeMutableRawPointer { storage + (index & (capacity - 1)) * stride }
+    private func place(_ index: Int) -> UnsafeMutableRawPointer {
+        storage + (index & (capacity - 1)) * stride
+    }
     private func parcel(_ index: Int) -> UnsafeMutablePointer<Parcel> {
         place(index).assumingMemoryBound(to: Parcel.self)
     }
@@ -146,7 +148,9 @@ final class ParcelRing: @unchecked Sendable {
 
     /// Wakes the producer if it waits and half the ring is free.
     func signalSpace() {
-        guard count <= capacity / 2, attachmentCount.load(ordering: .acquiring) <= attachmentLimit / 2 else { return }
+        guard count <= capacity / 2, attachmentCount.load(ordering: .acquiring) <= attachmentLimit / 2 else {
+            return
+        }
         if isProducerWaiting.load(ordering: .sequentiallyConsistent),
             isProducerWaiting.exchange(false, ordering: .sequentiallyConsistent)
         {

@@ -4,7 +4,8 @@ internal import FreshetNet
 /// The parameters that the three exec stages share.
 enum ExecParameters {
     static let all = [
-        StageParameter("command", .text, default: nil, "the program and its arguments, as a shell splits words"),
+        StageParameter(
+            "command", .text, default: nil, "the program and its arguments, as a shell splits words"),
         StageParameter(
             "mode", .choice(["bytes", "packets"]), default: "bytes",
             "bytes: a plain flow; packets: each packet behind its length in 4 bytes, most significant first"),
@@ -99,7 +100,9 @@ public struct ExecSourceStage: Stage, ~Copyable {
     }
 
     /// Looks again whether the program has ended.
-    public mutating func advance(into output: inout PacketBatch, context: inout StageContext) throws(StageError) {}
+    public mutating func advance(into output: inout PacketBatch, context: inout StageContext)
+        throws(StageError)
+    {}
 
     /// Readable when the program has written.
     public var pollDescriptor: Int32 { program?.pollDescriptor ?? -1 }
@@ -145,7 +148,9 @@ public struct ExecSinkStage: Stage, ~Copyable {
     }
 
     /// Looks again whether the program has ended.
-    public mutating func advance(into output: inout PacketBatch, context: inout StageContext) throws(StageError) {}
+    public mutating func advance(into output: inout PacketBatch, context: inout StageContext)
+        throws(StageError)
+    {}
 
     /// Closes the program's input and waits for its end.
     public mutating func finish(

@@ -21,7 +21,8 @@ public struct TeeStage: Stage, ~Copyable {
             takes: [.samples, .transportStream, .rtp, .bytes], gives: .none,
             parameters: [
                 StageParameter(
-                    "queue", .integer(1...65536), default: "512", "packets that may wait in front of each branch"),
+                    "queue", .integer(1...65536), default: "512",
+                    "packets that may wait in front of each branch"),
                 StageParameter(
                     "policy", .choice(["drop-newest", "drop-oldest", "wait"]), default: "drop-newest",
                     "what a full branch does: lose what comes, lose what waits longest, or hold everybody up"),
@@ -57,7 +58,9 @@ public struct TeeStage: Stage, ~Copyable {
 }
 
 @section("freshet_stages") @used
-private let registration: @convention(c) (UnsafeMutableRawPointer) -> Void = { register(TeeStage.self, in: $0) }
+private let registration: @convention(c) (UnsafeMutableRawPointer) -> Void = {
+    register(TeeStage.self, in: $0)
+}
 
 /// What a full branch does.
 enum BranchPolicy: Sendable {

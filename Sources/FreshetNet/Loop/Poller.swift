@@ -3,7 +3,7 @@ public import FreshetCore
 
 /// Waits until one of many descriptors is ready or a deadline has come, to the nanosecond (epoll).
 ///
-/// Level-triggered: a descriptor that was not read dry is reported again. Belongs to one thread.
+/// Level-triggered unless asked otherwise: a descriptor that was not read dry is reported again. Belongs to one thread.
 public struct Poller: ~Copyable {
     /// What one descriptor is ready for.
     public struct Ready: Sendable {
@@ -40,10 +40,13 @@ public struct Poller: ~Copyable {
     public var number: Int32 { descriptor.number }
 
     /// Watches `number` (for reading, for writing, or both) and reports it as `tag`.
+    ///
+    /// With `onEdge` it is reported once each time something new comes, even if it was not read dry: a wake-up then needs no
+    /// system call to be drained.
     public borrowing func add(
-        _ number: Int32, tag: UInt64, reading: Bool = true, writing: Bool = false
+        _ number: Int32, tag: UInt64, reading: Bool = true, writing: Bool = false, onEdge: Bool = false
     ) throws(SystemCallError) {
-        let events = Poller.events(reading, writing)
+        let events = Poller.events(reading, writing) | (onEdge ? UInt32(CLINUX_ON_EDGE) : 0)
         try check("cannot watch descriptor \(number)") {
             clinux_epoll_add(descriptor.number, number, events, tag)
         }

@@ -6,7 +6,9 @@ enum CheckCommand {
     /// Runs the command.
     static func run(_ arguments: [String]) throws(PipelineError) -> Int32 {
         guard let target = arguments.first, target != "--help" else {
-            Terminal.print("Check a pipeline file, or a pipeline written as text, and draw it.\n\nusage: freshet check FILE [name=value …]")
+            Terminal.print(
+                "Check a pipeline file, or a pipeline written as text, and draw it.\n\nusage: freshet check FILE [name=value …]"
+            )
             return arguments.isEmpty ? CommandLineTool.Status.usage : CommandLineTool.Status.done
         }
         let description = try PipelineSource.load(target)

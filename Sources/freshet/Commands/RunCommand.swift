@@ -18,7 +18,8 @@ enum RunCommand {
             return arguments.isEmpty ? CommandLineTool.Status.usage : CommandLineTool.Status.done
         }
         let description = try PipelineSource.load(target)
-        let parsed = try CommandArguments(Array(arguments.dropFirst()), for: description, takesAssignments: true)
+        let parsed = try CommandArguments(
+            Array(arguments.dropFirst()), for: description, takesAssignments: true)
         if parsed.wantsHelp {
             Terminal.print(HelpText.page(description, isFile: true))
             return CommandLineTool.Status.done
@@ -32,11 +33,15 @@ enum PipelineSource {
     /// The pipeline of a file, or the one that `target` itself is.
     static func load(_ target: String) throws(PipelineError) -> PipelineDescription {
         if target.contains("!") && !target.hasSuffix(".json5") {
-            let stages = try PipelineText.stages(target, at: SourceLocation(file: "pipeline", line: 1, column: 1))
+            let stages = try PipelineText.stages(
+                target, at: SourceLocation(file: "pipeline", line: 1, column: 1))
             return PipelineDescription(name: "pipeline", stages: stages)
         }
         guard let text = Terminal.readFile(target) else {
-            throw PipelineError(.failure, "\(target) cannot be read (\(Terminal.lastError)); give a pipeline file, or stages joined by '!'")
+            throw PipelineError(
+                .failure,
+                "\(target) cannot be read (\(Terminal.lastError)); give a pipeline file, or stages joined by '!'"
+            )
         }
         let file = target.split(separator: "/").last.map { String($0) } ?? target
         let name = file.hasSuffix(".json5") ? String(file.dropLast(6)) : file

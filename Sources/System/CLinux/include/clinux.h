@@ -24,6 +24,7 @@ enum {
     CLINUX_ERROR = 8,
     CLINUX_HANGUP = 16,
 };
+#define CLINUX_ON_EDGE 0x80000000u
 struct clinux_ready {
     uint64_t tag;
     uint32_t events;
