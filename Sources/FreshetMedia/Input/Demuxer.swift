@@ -23,8 +23,6 @@ struct Demuxer: ~Copyable {
 
     /// The selected streams.
     let format: MediaFormat
-    /// When the medium starts, in microseconds of its own clock.
-    let startMicroseconds: Int64
     private var context: UnsafeMutablePointer<AVFormatContext>?
     private let ffmpeg: FFmpeg
     private let bridge: InputBridge?
@@ -68,7 +66,6 @@ struct Demuxer: ~Copyable {
             }
             format = try MediaFormat(ffmpeg, opened, selected: selected)
             self.trackOfStream = trackOfStream
-            startMicroseconds = opened.pointee.start_time == unknownTimestamp ? 0 : opened.pointee.start_time
         } catch {
             ffmpeg.calls.avformat_close_input(&context)
             throw error
@@ -112,7 +109,7 @@ struct Demuxer: ~Copyable {
     /// Goes to the keyframe at or before `microseconds` after the start.
     mutating func seek(toMicroseconds microseconds: Int64) throws(StageError) {
         let code = ffmpeg.calls.av_seek_frame(
-            context, -1, startMicroseconds + microseconds, AVSEEK_FLAG_BACKWARD)
+            context, -1, format.startMicroseconds + microseconds, AVSEEK_FLAG_BACKWARD)
         if code < 0 { throw .failure("cannot start \(name) later: it cannot be sought in") }
     }
 

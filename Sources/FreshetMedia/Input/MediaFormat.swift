@@ -43,6 +43,10 @@ final class MediaFormat: @unchecked Sendable {
     let tracks: [MediaTrack]
     /// The medium's own metadata (title, service_name, …).
     let metadata: [(name: String, value: String)]
+    /// True when the container's clock may jump in the middle (transport streams).
+    let mayJump: Bool
+    /// When the first frame of any track is shown, in microseconds of the medium's clock.
+    let startMicroseconds: Int64
     private let ffmpeg: FFmpeg
 
     /// A copy of the streams of `context` whose numbers are `selected`.
@@ -63,6 +67,9 @@ final class MediaFormat: @unchecked Sendable {
                     metadata: MediaFormat.entries(ffmpeg, stream.pointee.metadata), identifier: stream.pointee.id))
         }
         self.tracks = tracks
+        let start = context.pointee.start_time
+        startMicroseconds = start == unknownTimestamp ? 0 : start
+        mayJump = context.pointee.iformat.pointee.flags & AVFMT_TS_DISCONT != 0
         metadata = MediaFormat.entries(ffmpeg, context.pointee.metadata)
     }
 

@@ -1,0 +1,109 @@
+import CFFmpeg
+import FreshetCore
+import Glibc
+
+/// A file that a recording is written to: plain writes, so that all that was written stays if the process is killed.
+final class FileOutput: MuxedBytes {
+    /// The file's path.
+    let path: String
+    /// Why a write failed, once one did. What was written before stays good.
+    private(set) var failure: StageError?
+    private let descriptor: Int32
+    private var position: Int64 = 0
+    private var size: Int64 = 0
+    private let isSeekable: Bool
+
+    /// Makes the file at `path`, or empties it; with `isAppending`, adds to it.
+    init(path: String, isAppending: Bool = false) throws(StageError) {
+        self.path = path
+        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (isAppending ? O_APPEND : O_TRUNC)
+        descriptor = Glibc.open(path, flags, 0o666)
+        guard descriptor >= 0 else { throw .failure("cannot write \(path): \(FileBytes.errorText())") }
+        var status = stat()
+        isSeekable = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && !isAppending
+    }
+
+    deinit { close(descriptor) }
+
+    override var canSeek: Bool { isSeekable }
+    override var byteCount: Int64 { size }
+
+    override func seek(to position: Int64) -> Bool {
+        guard isSeekable, lseek(descriptor, off_t(position), SEEK_SET) == off_t(position) else { return false }
+        self.position = position
+        return true
+    }
+
+    override func write(_ bytes: UnsafeRawBufferPointer) -> Int32 {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let piece = UnsafeRawBufferPointer(rebasing: rest)
+            let count = Glibc.write(descriptor, piece.baseAddress, piece.count)
+            if count > 0 {
+                rest = rest.dropFirst(count)
+                position += Int64(count)
+                size = max(size, position)
+                continue
+            }
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 && errno == EAGAIN {
+                var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&waiting, 1, 100)
+                continue
+            }
+            let code = errno
+            if failure == nil { failure = .failure("cannot write \(path): \(FileOutput.words(code))") }
+            return -code
+        }
+        return 0
+    }
+
+    private static func words(_ code: Int32) -> String {
+        switch code {
+        case ENOSPC: "the disk is full; what was written so far is kept"
+        case EDQUOT: "the disk quota is used up; what was written so far is kept"
+        default: String(cString: strerror(code))
+        }
+    }
+}
+
+/// Gathers small pieces into large writes: at most ``capacity`` bytes wait, and no longer than ``interval``.
+final class GatheredWriter {
+    /// How long bytes may wait.
+    static let interval = Nanoseconds.milliseconds(250)
+    private let buffer: UnsafeMutableRawBufferPointer
+    private var count = 0
+    private var firstByte: Instant?
+
+    /// A writer that gathers up to `capacity` bytes.
+    init(capacity: Int = 256 * 1024) { buffer = .allocate(byteCount: capacity, alignment: 4096) }
+
+    deinit { buffer.deallocate() }
+
+    /// When ``flush(to:)`` is due; `nil` when nothing waits.
+    var deadline: Instant? { firstByte.map { $0 + GatheredWriter.interval } }
+
+    /// Adds `bytes`; writes what was gathered to `file` when there is no room for more.
+    func append(_ bytes: UnsafeRawBufferPointer, to file: FileOutput, now: Instant) throws(StageError) {
+        if bytes.count > buffer.count - count { try flush(to: file) }
+        if bytes.count > buffer.count {
+            try GatheredWriter.write(bytes, to: file)
+            return
+        }
+        UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).copyMemory(from: bytes)
+        count += bytes.count
+        if firstByte == nil { firstByte = now }
+    }
+
+    /// Writes what was gathered.
+    func flush(to file: FileOutput) throws(StageError) {
+        let waiting = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+        count = 0
+        firstByte = nil
+        try GatheredWriter.write(waiting, to: file)
+    }
+
+    private static func write(_ bytes: UnsafeRawBufferPointer, to file: FileOutput) throws(StageError) {
+        if file.write(bytes) < 0 { throw file.failure ?? .failure("cannot write \(file.path)") }
+    }
+}
