@@ -29,6 +29,7 @@ struct Demuxer: ~Copyable {
     private let patience: Patience
     private let name: String
     private let trackOfStream: [Int32]
+    private var decodeTimes: DecodeTimes
 
     /// Opens what `options` say; from `bytes` where they are given.
     init(_ ffmpeg: FFmpeg, _ options: Options, bytes: MediaBytes? = nil) throws(StageError) {
@@ -58,7 +59,9 @@ struct Demuxer: ~Copyable {
             if code < 0 { throw Demuxer.openFailure(code, ffmpeg, options.url, bridge, patience) }
             try Demuxer.check(ffmpeg, opened, name: options.url)
             let selected = try options.selection.streams(ffmpeg, of: opened, name: options.url)
-            if selected.isEmpty { throw .failure("\(options.url) has no audio, video, subtitle or data stream") }
+            if selected.isEmpty {
+                throw .failure("\(options.url) has no audio, video, subtitle or data stream")
+            }
             var trackOfStream = [Int32](repeating: -1, count: Int(opened.pointee.nb_streams))
             for (track, stream) in selected.enumerated() { trackOfStream[stream] = Int32(track) }
             for (index, track) in trackOfStream.enumerated() where track < 0 {
@@ -66,6 +69,7 @@ struct Demuxer: ~Copyable {
             }
             format = try MediaFormat(ffmpeg, opened, selected: selected)
             self.trackOfStream = trackOfStream
+            decodeTimes = DecodeTimes(trackCount: selected.count)
         } catch {
             ffmpeg.calls.avformat_close_input(&context)
             throw error
@@ -99,7 +103,9 @@ struct Demuxer: ~Copyable {
                 if ffmpeg.calls.av_packet_get_side_data(packet, AV_PKT_DATA_ENCRYPTION_INFO, nil) != nil {
                     throw .failure("\(name) is encrypted; decrypt it first")
                 }
-                packet.pointee.stream_index = trackOfStream[stream]
+                let track = Int(trackOfStream[stream])
+                packet.pointee.stream_index = Int32(track)
+                decodeTimes.complete(packet, track, format.tracks[track])
                 return sample
             }
             ffmpeg.calls.av_packet_unref(packet)
@@ -119,7 +125,8 @@ struct Demuxer: ~Copyable {
         guard let name else { return nil }
         if let found = ffmpeg.calls.av_find_input_format(name) { return found }
         if cffmpeg_load_devices() == 0, let found = ffmpeg.calls.av_find_input_format(name) { return found }
-        throw .usage("FFmpeg has no input format or device '\(name)'; see ffmpeg -formats and ffmpeg -devices")
+        throw .usage(
+            "FFmpeg has no input format or device '\(name)'; see ffmpeg -formats and ffmpeg -devices")
     }
 
     private static func openFailure(
@@ -127,7 +134,8 @@ struct Demuxer: ~Copyable {
     ) -> StageError {
         if let failure = bridge?.failure { return failure }
         if code == Int32(CFFMPEG_INVALID_DATA) || code == Int32(CFFMPEG_EOF) {
-            return .failure("\(name) is not media that FFmpeg can read, or is cut short (\(ffmpeg.explain(code)))")
+            return .failure(
+                "\(name) is not media that FFmpeg can read, or is cut short (\(ffmpeg.explain(code)))")
         }
         return .failure("cannot open \(name): \(patience.explain(code, ffmpeg))")
     }

@@ -14,7 +14,8 @@ final class FrameSource {
     /// A source of what `options` open, played `rounds` times (`nil` for ever), the first time from
     /// `startMicroseconds` on.
     init(
-        _ ffmpeg: FFmpeg, _ options: Demuxer.Options, bytes: MediaBytes?, rounds: Int?, startMicroseconds: Int64
+        _ ffmpeg: FFmpeg, _ options: Demuxer.Options, bytes: MediaBytes?, rounds: Int?,
+        startMicroseconds: Int64
     ) throws(StageError) {
         self.ffmpeg = ffmpeg
         self.options = options
@@ -94,7 +95,9 @@ struct RoundClock {
             lastDecode += Array(repeating: unknownTimestamp, count: tracks.count - lastDecode.count)
         }
         var duration = packet.pointee.duration
-        if duration <= 0 && lastDecode[track] != unknownTimestamp { duration = max(0, decode - lastDecode[track]) }
+        if duration <= 0 && lastDecode[track] != unknownTimestamp {
+            duration = max(0, decode - lastDecode[track])
+        }
         lastDecode[track] = decode
         start = min(start, ffmpeg.calls.av_rescale_q(presentation, base, .ticks27M))
         end = max(end, ffmpeg.calls.av_rescale_q(presentation + duration, base, .ticks27M))

@@ -92,7 +92,8 @@ final class ProtocolBytes: MediaBytes {
     override func read(into buffer: UnsafeMutableRawBufferPointer) throws(StageError) -> Int {
         patience.begin()
         let room = Int32(clamping: buffer.count)
-        let count = ffmpeg.calls.avio_read_partial(io, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), room)
+        let count = ffmpeg.calls.avio_read_partial(
+            io, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), room)
         if count >= 0 { return Int(count) }
         let code = Int32(CFFMPEG_EOF)
         if count == code || MediaInterrupt.isRequested { return 0 }

@@ -64,7 +64,8 @@ final class MediaFormat: @unchecked Sendable {
                 MediaTrack(
                     parameters: parameters, timeBase: stream.pointee.time_base,
                     frameRate: stream.pointee.avg_frame_rate, disposition: stream.pointee.disposition,
-                    metadata: MediaFormat.entries(ffmpeg, stream.pointee.metadata), identifier: stream.pointee.id))
+                    metadata: MediaFormat.entries(ffmpeg, stream.pointee.metadata),
+                    identifier: stream.pointee.id))
         }
         self.tracks = tracks
         let start = context.pointee.start_time
@@ -80,8 +81,9 @@ final class MediaFormat: @unchecked Sendable {
         }
     }
 
-    private static func entries(_ ffmpeg: FFmpeg, _ dictionary: OpaquePointer?) -> [(name: String, value: String)]
-    {
+    private static func entries(_ ffmpeg: FFmpeg, _ dictionary: OpaquePointer?) -> [(
+        name: String, value: String
+    )] {
         var entries: [(name: String, value: String)] = []
         var entry: UnsafeMutablePointer<AVDictionaryEntry>?
         while true {
@@ -103,7 +105,9 @@ final class MediaFormat: @unchecked Sendable {
 
     /// The format that `packet` carries; `nil` when it carries none.
     static func attached(to packet: borrowing Packet) -> MediaFormat? {
-        guard packet.info.flags.contains(.isFormat), let attachment = packet.unsafeAttachment else { return nil }
+        guard packet.info.flags.contains(.isFormat), let attachment = packet.unsafeAttachment else {
+            return nil
+        }
         return Unmanaged<MediaFormat>.fromOpaque(attachment).takeUnretainedValue()
     }
 }

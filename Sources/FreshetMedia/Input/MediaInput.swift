@@ -67,7 +67,10 @@ struct MediaOpener {
         let isLocal = location == "-" || scheme == nil || scheme == "file" || scheme == "pipe"
         if !options.formatName.isEmpty {
             let path = isLocal && location != "-" && MediaOpener.exists(location)
-            return (nil, try frames(FFmpeg.load(), bytes: location == "-" ? FileBytes(path: "-") : nil, isLocal: path))
+            return (
+                nil,
+                try frames(FFmpeg.load(), bytes: location == "-" ? FileBytes(path: "-") : nil, isLocal: path)
+            )
         }
         if isLocal && scheme != "pipe" { return try openLocal() }
         return try openRemote(FFmpeg.load(), scheme: scheme ?? "")
@@ -82,7 +85,9 @@ struct MediaOpener {
         }
         let (head, isWhole) = try MediaOpener.head(of: file)
         if head.isEmpty {
-            throw .failure("\(path == "-" ? "standard input" : path) \(MediaInterrupt.isRequested ? "was given up" : "is empty")")
+            throw .failure(
+                "\(path == "-" ? "standard input" : path) \(MediaInterrupt.isRequested ? "was given up" : "is empty")"
+            )
         }
         if TransportStreamProbe.firstPacket(in: head, isWhole: isWhole) != nil {
             return (try stream(file, head: head), nil)
@@ -125,7 +130,8 @@ struct MediaOpener {
             bytes: isRewound ? bytes : ReplayedBytes(head, then: bytes), rounds: options.rounds)
     }
 
-    private func frames(_ ffmpeg: FFmpeg, bytes: MediaBytes?, isLocal: Bool) throws(StageError) -> FrameSource {
+    private func frames(_ ffmpeg: FFmpeg, bytes: MediaBytes?, isLocal: Bool) throws(StageError) -> FrameSource
+    {
         var demuxing = Demuxer.Options(url: options.location == "-" ? "standard input" : options.location)
         demuxing.formatName = options.formatName.isEmpty ? nil : options.formatName
         demuxing.settings = options.settings
@@ -133,7 +139,8 @@ struct MediaOpener {
         demuxing.timeout = isLocal ? .zero : options.timeout
         demuxing.isLocal = isLocal
         return try FrameSource(
-            ffmpeg, demuxing, bytes: bytes, rounds: options.rounds, startMicroseconds: options.start.count / 1000)
+            ffmpeg, demuxing, bytes: bytes, rounds: options.rounds,
+            startMicroseconds: options.start.count / 1000)
     }
 
     /// The first bytes: as few as tell, because a live source gives them slowly.
@@ -158,7 +165,9 @@ struct MediaOpener {
     private static func scheme(of location: String) -> String? {
         guard let colon = location.firstIndex(of: ":") else { return nil }
         let scheme = location[..<colon]
-        let isScheme = scheme.utf8.allSatisfy { ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2B }
+        let isScheme = scheme.utf8.allSatisfy {
+            ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || ($0 >= 0x30 && $0 <= 0x39) || $0 == 0x2B
+        }
         // A name with a colon in a path is a path when it is there.
         guard isScheme, !scheme.isEmpty, !location.hasPrefix("/"), !exists(location) else { return nil }
         return scheme.lowercased()

@@ -24,7 +24,8 @@ enum TransportStreamProbe {
     private static func isRun(_ head: [UInt8], from offset: Int, atLeast wanted: Int, ofWhole: Bool) -> Bool {
         let count = (head.count - offset) / packetByteCount
         guard count >= wanted else { return false }
-        for packet in 0..<count where head[offset + packet * packetByteCount] != syncByte { return false }
+        for packet in 0..<(ofWhole ? min(count, 5) : wanted)
+        where head[offset + packet * packetByteCount] != syncByte { return false }
         // So few packets must fill the input exactly, or be many.
         return !ofWhole || count >= 5 || (head.count - offset) % packetByteCount == 0
     }

@@ -86,7 +86,8 @@ final class TransportStreamSource {
                 .notice(
                     isTail
                         ? "\(name) ends inside a packet; its last \(end - start) bytes are passed on as they are"
-                        : "\(name) is damaged: it has bytes that are no packets; they are passed on as they are"))
+                        : "\(name) is damaged: it has bytes that are no packets; they are passed on as they are"
+                ))
         }
         context.counters.add(.malformed)
         for count in 1..<max(2, limit) {
@@ -114,7 +115,9 @@ final class TransportStreamSource {
 
     private func beginNextRound() throws(StageError) -> Bool {
         if roundsLeft == 0 || MediaInterrupt.isRequested { return false }
-        guard bytes.seek(to: 0) else { throw .failure("\(name) cannot be played again: it cannot be sought in") }
+        guard bytes.seek(to: 0) else {
+            throw .failure("\(name) cannot be played again: it cannot be sought in")
+        }
         roundsLeft = roundsLeft.map { $0 - 1 }
         start = 0
         end = 0

@@ -40,7 +40,9 @@ struct FFmpeg: @unchecked Sendable {
     }
 
     /// The codec's short name.
-    func codecName(_ id: AVCodecID) -> String { calls.avcodec_get_name(id).map { String(cString: $0) } ?? "unknown" }
+    func codecName(_ id: AVCodecID) -> String {
+        calls.avcodec_get_name(id).map { String(cString: $0) } ?? "unknown"
+    }
 
     /// A C string in a buffer as text.
     static func text(_ buffer: [CChar]) -> String {

@@ -23,13 +23,23 @@ final class FileOutput: MuxedBytes {
         isSeekable = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && !isAppending
     }
 
+    /// Standard output.
+    init(standardOutput: Void) throws(StageError) {
+        path = "standard output"
+        descriptor = dup(1)
+        guard descriptor >= 0 else { throw .failure("standard output is closed") }
+        isSeekable = false
+    }
+
     deinit { close(descriptor) }
 
     override var canSeek: Bool { isSeekable }
     override var byteCount: Int64 { size }
 
     override func seek(to position: Int64) -> Bool {
-        guard isSeekable, lseek(descriptor, off_t(position), SEEK_SET) == off_t(position) else { return false }
+        guard isSeekable, lseek(descriptor, off_t(position), SEEK_SET) == off_t(position) else {
+            return false
+        }
         self.position = position
         return true
     }
@@ -61,6 +71,7 @@ final class FileOutput: MuxedBytes {
     private static func words(_ code: Int32) -> String {
         switch code {
         case ENOSPC: "the disk is full; what was written so far is kept"
+        case EPIPE: "the program that reads it has gone"
         case EDQUOT: "the disk quota is used up; what was written so far is kept"
         default: String(cString: strerror(code))
         }
@@ -92,6 +103,16 @@ final class GatheredWriter {
         }
         UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).copyMemory(from: bytes)
         count += bytes.count
+        if firstByte == nil { firstByte = now }
+    }
+
+    /// Adds `bytes`, as far as they fit what is left of the buffer after a flush.
+    func append(_ bytes: [UInt8], to file: FileOutput, now: Instant) throws(StageError) {
+        if bytes.count > buffer.count - count { try flush(to: file) }
+        for byte in bytes.prefix(buffer.count - count) {
+            buffer[count] = byte
+            count += 1
+        }
         if firstByte == nil { firstByte = now }
     }
 

@@ -17,12 +17,14 @@ struct MediaContainer {
         (.transportStream, ["ts", "mts", "m2t", "mpegts"]),
         (
             MediaContainer(
-                name: "mkv", muxerName: "matroska", settings: [("cluster_time_limit", "500")], needsSeeking: true),
+                name: "mkv", muxerName: "matroska", settings: [("cluster_time_limit", "500")],
+                needsSeeking: true),
             ["mkv", "mka", "mks"]
         ),
         (
             MediaContainer(
-                name: "webm", muxerName: "webm", settings: [("cluster_time_limit", "500")], needsSeeking: true),
+                name: "webm", muxerName: "webm", settings: [("cluster_time_limit", "500")], needsSeeking: true
+            ),
             ["webm"]
         ),
         (.fragmentedMP4, ["mp4", "m4v", "m4a"]),
@@ -32,7 +34,10 @@ struct MediaContainer {
         (MediaContainer(name: "mp2", muxerName: "mp2", settings: [], needsSeeking: false), ["mp2", "m2a"]),
         (MediaContainer(name: "aac", muxerName: "adts", settings: [], needsSeeking: false), ["aac", "adts"]),
         (MediaContainer(name: "ac3", muxerName: "ac3", settings: [], needsSeeking: false), ["ac3"]),
-        (MediaContainer(name: "ogg", muxerName: "ogg", settings: [], needsSeeking: false), ["ogg", "opus", "oga"]),
+        (
+            MediaContainer(name: "ogg", muxerName: "ogg", settings: [], needsSeeking: false),
+            ["ogg", "opus", "oga"]
+        ),
     ]
 
     /// MPEG-TS.
@@ -48,7 +53,9 @@ struct MediaContainer {
     static var names: [String] { table.map(\.container.name) }
 
     /// The container called `name`; `nil` when there is none.
-    static func named(_ name: String) -> MediaContainer? { table.first { $0.container.name == name }?.container }
+    static func named(_ name: String) -> MediaContainer? {
+        table.first { $0.container.name == name }?.container
+    }
 
     /// The container that a file's name asks for by its extension; `nil` when it does not.
     static func ofFile(_ path: String) -> MediaContainer? {
@@ -68,8 +75,10 @@ struct MediaContainer {
     /// private data that nobody can play; AV1 and VP9 have no settled mapping.)
     private static let transportStreamCodecs: Set<UInt32> = Set(
         [
-            AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MPEG4, AV_CODEC_ID_H264, AV_CODEC_ID_HEVC,
-            AV_CODEC_ID_CAVS, AV_CODEC_ID_DIRAC, AV_CODEC_ID_VC1, AV_CODEC_ID_MP2, AV_CODEC_ID_MP3, AV_CODEC_ID_AAC,
+            AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MPEG4, AV_CODEC_ID_H264,
+            AV_CODEC_ID_HEVC,
+            AV_CODEC_ID_CAVS, AV_CODEC_ID_DIRAC, AV_CODEC_ID_VC1, AV_CODEC_ID_MP2, AV_CODEC_ID_MP3,
+            AV_CODEC_ID_AAC,
             AV_CODEC_ID_AAC_LATM, AV_CODEC_ID_AC3, AV_CODEC_ID_EAC3, AV_CODEC_ID_DTS, AV_CODEC_ID_TRUEHD,
             AV_CODEC_ID_OPUS, AV_CODEC_ID_S302M, AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT,
             AV_CODEC_ID_ARIB_CAPTION, AV_CODEC_ID_SMPTE_KLV, AV_CODEC_ID_TIMED_ID3,

@@ -33,6 +33,8 @@ final class MediaMuxer {
     private var context: UnsafeMutablePointer<AVFormatContext>?
     /// The output stream of each track; -1 where it is left out.
     private var streamOfTrack: [Int32] = []
+    /// The filter of each track that needs one.
+    private var filters: [BitstreamFilter?] = []
     private var line: TimestampLine
     private let zeroMicroseconds: Int64
     /// The last decoding time and span of each track, in the output stream's base.
@@ -53,7 +55,8 @@ final class MediaMuxer {
         line = TimestampLine(trackCount: format.tracks.count, mayJump: format.mayJump)
         lastDecode = Array(repeating: nil, count: format.tracks.count)
         lastSpan = Array(repeating: 0, count: format.tracks.count)
-        let code = ffmpeg.calls.avformat_alloc_output_context2(&context, nil, options.container.muxerName, nil)
+        let code = ffmpeg.calls.avformat_alloc_output_context2(
+            &context, nil, options.container.muxerName, nil)
         guard code >= 0, let context else {
             throw .failure("FFmpeg has no muxer for \(options.container.name): \(ffmpeg.explain(code))")
         }
@@ -89,6 +92,7 @@ final class MediaMuxer {
             guard container.carries(track.codec, ffmpeg), !track.isAttachedPicture else {
                 refused.append("\(ffmpeg.codecName(track.codec)) \(track.kindName)")
                 streamOfTrack.append(-1)
+                filters.append(nil)
                 continue
             }
             carried.insert(track.kindName)
@@ -105,6 +109,7 @@ final class MediaMuxer {
                 _ = ffmpeg.calls.av_dict_set(&stream.pointee.metadata, name, value, 0)
             }
             streamOfTrack.append(stream.pointee.index)
+            filters.append(try filter(for: track, stream))
         }
         try check(refused: refused, carried: carried)
     }
@@ -115,7 +120,8 @@ final class MediaMuxer {
         for kind in ["video", "audio"] where !carried.contains(kind) {
             if let first = refused.first(where: { $0.hasSuffix(" " + kind) }), !isAudioOnly(kind) {
                 throw .failure(
-                    "\(container.name) cannot carry \(first); use another container, or choose other streams with streams=")
+                    "\(container.name) cannot carry \(first); use another container, or choose other streams with streams="
+                )
             }
         }
         if carried.isEmpty { throw .failure("\(container.name) can carry none of the input's streams") }
@@ -145,8 +151,20 @@ final class MediaMuxer {
         packet.pointee.stream_index = streamOfTrack[track]
         packet.pointee.pos = -1
         ffmpeg.forgetLog()
-        let code = ffmpeg.calls.av_interleaved_write_frame(context, packet)
+        var code = filters[track]?.apply(to: packet) ?? 0
+        if code >= 0 { code = ffmpeg.calls.av_interleaved_write_frame(context, packet) }
         if code < 0 { throw failure(code, "cannot write") }
+    }
+
+    /// libavformat converts where it must, but for AAC with a header on each frame (as transport streams have it) in an MP4
+    /// whose `moov` box is written late.
+    private func filter(
+        for track: MediaTrack, _ stream: UnsafeMutablePointer<AVStream>
+    ) throws(StageError) -> BitstreamFilter? {
+        guard track.codec == AV_CODEC_ID_AAC, track.parameters.pointee.extradata_size == 0,
+            ["mp4", "mov"].contains(container.muxerName)
+        else { return nil }
+        return try BitstreamFilter(ffmpeg, "aac_adtstoasc", stream.pointee.codecpar, track.timeBase)
     }
 
     /// Gives what the muxer and its I/O buffer hold to the bytes' owner.

@@ -76,7 +76,9 @@ final class FrameRecording {
             first = decode
             part.start = decode
         }
-        if isLeading, options.durationMicroseconds > 0, decode - (first ?? decode) >= options.durationMicroseconds {
+        if isLeading, options.durationMicroseconds > 0,
+            decode - (first ?? decode) >= options.durationMicroseconds
+        {
             isComplete = true
             return
         }

@@ -52,7 +52,9 @@ final class RecordingIndex {
     init(path: String) throws(StageError) { file = try FileOutput(path: path) }
 
     /// Adds a complete file.
-    func add(path: String, startMicroseconds: Int64, durationMicroseconds: Int64, byteCount: Int64) throws(StageError) {
+    func add(path: String, startMicroseconds: Int64, durationMicroseconds: Int64, byteCount: Int64)
+        throws(StageError)
+    {
         let line =
             "{\"file\":\(RecordingIndex.quoted(path)),\"start\":\(RecordingIndex.seconds(startMicroseconds)),"
             + "\"duration\":\(RecordingIndex.seconds(durationMicroseconds)),\"bytes\":\(byteCount)}\n"

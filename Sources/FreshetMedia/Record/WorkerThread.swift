@@ -1,3 +1,4 @@
+import CFFmpeg
 import FreshetCore
 import Glibc
 

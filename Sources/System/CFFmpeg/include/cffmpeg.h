@@ -7,6 +7,7 @@
 #define CFFMPEG_H
 
 #include <libavcodec/avcodec.h>
+#include <libavcodec/bsf.h>
 #include <libavdevice/avdevice.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avutil.h>
@@ -30,6 +31,12 @@
     F(av_strerror)
 
 #define CFFMPEG_AVCODEC(F) \
+    F(av_bsf_alloc) \
+    F(av_bsf_free) \
+    F(av_bsf_get_by_name) \
+    F(av_bsf_init) \
+    F(av_bsf_receive_packet) \
+    F(av_bsf_send_packet) \
     F(av_packet_alloc) \
     F(av_packet_clone) \
     F(av_packet_free) \
