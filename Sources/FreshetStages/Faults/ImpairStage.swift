@@ -1,4 +1,5 @@
 public import FreshetCore
+import FreshetWire
 
 /// Imitates a bad network: delay, jitter, loss, bursts, reordering, duplicates, a rate limit and flipped bits, by a seeded
 /// ``LinkModel``.

@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetWire
 
 /// Finds the clock of a transport stream: which PID's references say how time goes by, and what they say.
 ///

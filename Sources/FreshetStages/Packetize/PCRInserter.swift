@@ -1,4 +1,5 @@
 public import FreshetCore
+import FreshetWire
 
 /// Puts clock references into a transport stream whose muxer writes too few: ISO/IEC 13818-1 §2.7.2 allows
 /// 100 ms between two, receivers in the field want 40.

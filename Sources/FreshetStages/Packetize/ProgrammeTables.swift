@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetWire
 
 /// As much of a stream's programme tables as the choice of a clock needs: the PCR PID of the first programme
 /// (ISO/IEC 13818-1 §2.4.4). Both numbers lie in the first packet of their sections, so nothing is put

@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetWire
 
 /// Finds the 188-byte packets in bytes that come cut anywhere, and loses none of the bytes that are not in
 /// one.

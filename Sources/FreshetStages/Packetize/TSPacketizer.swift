@@ -1,4 +1,5 @@
 public import FreshetCore
+import FreshetWire
 
 /// Makes RTP packets of a transport stream: whole 188-byte packets, up to seven to a datagram, every byte in
 /// its order, each datagram with its place on the stream's own schedule.

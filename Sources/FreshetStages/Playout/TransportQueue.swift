@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetWire
 
 /// Datagrams of a bare transport stream that wait for their playout, placed on the stream's own timeline by the clock
 /// references (PCR) inside.
