@@ -148,7 +148,8 @@ public struct Packet: ~Copyable {
     @inlinable public mutating func unsafeDetach() -> (
         attachment: UnsafeMutableRawPointer, release: @convention(c) (UnsafeMutableRawPointer) -> Void
     )? {
-        guard isUnique, let attachment = slot.pointee.attachment, let release = slot.pointee.releaseAttachment else {
+        guard isUnique, let attachment = slot.pointee.attachment, let release = slot.pointee.releaseAttachment
+        else {
             return nil
         }
         slot.pointee.attachment = nil

@@ -1,0 +1,106 @@
+import FreshetCore
+import FreshetNet
+import Synchronization
+import Testing
+
+@testable import FreshetEngine
+
+@Suite struct ParcelRingTests {
+    private struct NoPacket: Error {}
+
+    private func allocate(_ pool: PacketPool) throws -> Packet {
+        guard let packet = pool.allocate() else { throw NoPacket() }
+        return packet
+    }
+
+    private func pop(_ ring: ParcelRing, _ pool: PacketPool) throws -> Packet {
+        guard let packet = ring.pop(into: pool) else { throw NoPacket() }
+        return packet
+    }
+
+    private func packet(_ value: Int, of pool: PacketPool) throws -> Packet {
+        var packet = try allocate(pool)
+        var value = value
+        withUnsafeBytes(of: &value) { packet.append($0.bytes) }
+        packet.info.extendedSequence = Int64(value)
+        return packet
+    }
+
+    @Test func packetsAndTheirInfoComeOutAsTheyWentIn() throws {
+        let ring = try ParcelRing(capacity: 4, slotByteCount: 64)
+        let pool = PacketPool(slotCount: 8, slotByteCount: 128)
+        for value in 1...4 {
+            #expect(!ring.isFull)
+            ring.push(try packet(value, of: pool))
+        }
+        #expect(ring.isFull && ring.count == 4 && pool.usedCount == 0)
+        for value in 1...4 {
+            let packet = try pop(ring, pool)
+            #expect(packet.info.extendedSequence == Int64(value) && packet.byteCount == 8)
+            #expect(packet.unsafeBytes.loadUnaligned(as: Int.self) == value)
+        }
+        #expect(throws: NoPacket.self) { _ = try pop(ring, pool) }
+    }
+
+    @Test func anEmptyPoolLeavesThePacketInTheRing() throws {
+        let ring = try ParcelRing(capacity: 2, slotByteCount: 64)
+        let pool = PacketPool(slotCount: 1, slotByteCount: 128)
+        ring.push(try packet(1, of: pool))
+        let blocker = try allocate(pool)
+        #expect(throws: NoPacket.self) { _ = try pop(ring, pool) }
+        #expect(ring.count == 1)
+        _ = consume blocker
+        _ = try pop(ring, pool)
+        #expect(ring.count == 0)
+    }
+
+    @Test func attachmentsChangeHandsAndAreReleasedWithTheRing() throws {
+        let released = Released()
+        do {
+            let ring = try ParcelRing(capacity: 4, slotByteCount: 64)
+            let pool = PacketPool(slotCount: 4, slotByteCount: 128)
+            for _ in 0..<2 {
+                var packet = try allocate(pool)
+                packet.unsafeAttach(Unmanaged.passRetained(released).toOpaque()) {
+                    Unmanaged<Released>.fromOpaque($0).takeRetainedValue().count += 1
+                }
+                ring.push(packet)
+            }
+            #expect(released.count == 0)
+            _ = ring.pop(into: pool)
+            #expect(released.count == 1)
+        }
+        #expect(released.count == 2)
+    }
+
+    private final class Released {
+        var count = 0
+    }
+
+    @Test func twoThreadsKeepTheOrderOverManyPackets() throws {
+        let count = 200_000
+        let ring = try ParcelRing(capacity: 64, slotByteCount: 64)
+        let producer = LoopThread(name: "producer") {
+            let pool = PacketPool(slotCount: 4, slotByteCount: 128)
+            var next = 0
+            while next < count {
+                if ring.isFull { continue }
+                guard var packet = pool.allocate() else { continue }
+                packet.append(byteCount: 8) { _ in }
+                packet.info.extendedSequence = Int64(next)
+                ring.push(packet)
+                next += 1
+            }
+            ring.finish()
+        }
+        let pool = PacketPool(slotCount: 4, slotByteCount: 128)
+        var expected: Int64 = 0
+        while !ring.isDrained {
+            guard let packet = ring.pop(into: pool) else { continue }
+            if packet.info.extendedSequence != expected { break }
+            expected += 1
+        }
+        #expect(expected == Int64(count))
+        producer?.join()
+    }
+}
