@@ -73,5 +73,11 @@ let package = Package(
                 "FreshetPipelines",
             ],
             swiftSettings: house),
+
+        // What the suites with real processes share: running programs, places on the loopback, comparing media.
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
+        .testTarget(name: "RepositoryTests", dependencies: ["TestSupport"], swiftSettings: house),
+        .testTarget(name: "NetworkTests", dependencies: ["TestSupport", "freshet"], swiftSettings: house),
+        .testTarget(name: "InteropTests", dependencies: ["TestSupport", "freshet"], swiftSettings: house),
     ]
 )
