@@ -1,0 +1,116 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What is wrong is said in one sentence, with the right exit status.
+@Suite(.timeLimit(.minutes(2)))
+struct BadInputTests {
+    /// Expects one sentence on standard error that has all of `words` in it.
+    private func expect(_ status: Int32, _ words: [String], from arguments: [String]) async throws {
+        let ended = try await Running(Freshet.path, arguments).end(within: 15)
+        #expect(ended.status == status, "\(ended)")
+        #expect(ended.errorLines.count == 1, "\(ended)")
+        for word in words {
+            #expect(ended.errors.lowercased().contains(word.lowercased()), "no '\(word)': \(ended)")
+        }
+    }
+
+    private let group = "rtp://239.77.250.1:19000?interface=lo"
+
+    @Test(
+        "Missing, empty, damaged, encrypted and foreign files",
+        arguments: ["empty.mp4", "text.mp4", "no-index.mp4", "encrypted.mp4"])
+    func files(name: String) async throws {
+        let input = try await TestMedia.generated(name)
+        try await expect(1, [name], from: ["send", input, "--to", group])
+    }
+
+    @Test("A file that is not there")
+    func missing() async throws {
+        try await expect(1, ["no-such-file.ts"], from: ["send", "no-such-file.ts", "--to", group])
+    }
+
+    @Test("A transport stream cut off inside a packet is sent up to there")
+    func halfPacket() async throws {
+        let input = try await TestMedia.generated("half-packet.ts")
+        let place = Place.group()
+        let delivery = try await Delivery.run(input, to: place.url(), at: place)
+        #expect(delivery.sender.status == 0, "\(delivery.sender)")
+        let sent = try #require(FileManager.default.contents(atPath: input))
+        let got = try #require(FileManager.default.contents(atPath: delivery.recording))
+        #expect(got == sent.prefix(sent.count / 188 * 188))
+    }
+
+    @Test("No such interface")
+    func interface() async throws {
+        let clip = TestMedia.clip("clip.ts")
+        try await expect(
+            1, ["nosuch0"], from: ["send", clip, "--to", "rtp://239.77.250.2:19000?interface=nosuch0"])
+        try await expect(
+            1, ["nosuch0"], from: ["record", "rtp://239.77.250.2:19000?interface=nosuch0", "/dev/null"])
+    }
+
+    @Test("An address that is none, a port that is none, a group that is none")
+    func addresses() async throws {
+        let clip = TestMedia.clip("clip.ts")
+        try await expect(2, ["239.77.1.300"], from: ["send", clip, "--to", "rtp://239.77.1.300:5004"])
+        try await expect(2, ["99999"], from: ["send", clip, "--to", "rtp://239.77.1.1:99999"])
+        try await expect(2, ["port"], from: ["send", clip, "--to", "rtp://239.77.1.1"])
+        try await expect(
+            2, ["192.0.2.1", "multicast"],
+            from: ["run", "demux input=\(clip) ! packetize ! pace ! multicast-send group=192.0.2.1:5004"])
+    }
+
+    @Test("A port in use")
+    func port() async throws {
+        let place = Place.local()
+        let first = try await Freshet.startReceiver(
+            "relay", place.url("udp"), "--to", Place.local().url("udp"), listeningOn: place)
+        try await expect(1, ["\(place.port)", "in use"], from: ["record", place.url("udp"), "/dev/null"])
+        try await first.stop()
+    }
+
+    @Test("A place that cannot be written, and a full disk")
+    func disks() async throws {
+        try await expect(1, ["/no/such/folder"], from: ["record", group, "/no/such/folder/out.ts"])
+        let place = Place.group()
+        let recorder = try await Freshet.startReceiver(
+            "record", place.url(), "/dev/full", "--format", "ts", listeningOn: place)
+        let sender = try Freshet.start("send", TestMedia.clip("clip.ts"), "--to", place.url())
+        let ended = try await recorder.end(within: 15)
+        #expect(ended.status == 1, "\(ended)")
+        #expect(ended.errorLines.count == 1, "\(ended)")
+        #expect(ended.errors.contains("/dev/full"), "\(ended)")
+        try await sender.stop()
+    }
+
+    @Test("Wrong usage")
+    func usage() async throws {
+        try await expect(2, ["strem"], from: ["strem"])
+        try await expect(2, ["--tow"], from: ["send", "a.ts", "--tow", "x"])
+        try await expect(2, ["to"], from: ["send", "a.ts"])
+        try await expect(2, ["nonsense"], from: ["run", "nonsense ! stdout"])
+        try await expect(2, ["colour"], from: ["run", "demux input=a.ts colour=red ! packetize ! stdout"])
+        try await expect(2, ["ttl"], from: ["send", "a.ts", "--to", group, "--ttl", "999"])
+    }
+
+    @Test("Ports that do not fit name both stages")
+    func ports() async throws {
+        try await expect(
+            2, ["demux", "reorder"], from: ["check", "demux input=a.ts ! reorder ! record output=b.ts"])
+    }
+
+    @Test("A malformed pipeline file is shown by file, line and column")
+    func malformed() async throws {
+        let scratch = try Scratch()
+        let path = scratch.file("bad.json5")
+        try Data("{\n  // a comment\n  stages: [ { stage: 'demux' ],\n}\n".utf8).write(
+            to: URL(fileURLWithPath: path))
+        for command in ["check", "run"] {
+            let ended = try await Freshet.run(command, path)
+            #expect(ended.status == 2, "\(ended)")
+            #expect(ended.errorLines.count == 1, "\(ended)")
+            #expect(ended.errors.contains("bad.json5:3:"), "\(ended)")
+        }
+    }
+}
