@@ -65,15 +65,17 @@ public struct Place: Sendable {
             if let receiver, receiver.hasEnded {
                 throw TimedOut("\(receiver.command) to listen; it ended: \(receiver.errors.suffix(1000))")
             }
-            return try boundSocketCount() >= sockets && hasMembership()
+            // The tables of the receiver's own network.
+            let tables = "/proc/\(receiver.map { "\($0.identifier)" } ?? "self")/net/"
+            return try boundSocketCount(tables) >= sockets && hasMembership(tables)
         }
     }
 
-    private func boundSocketCount() throws -> Int {
+    private func boundSocketCount(_ tables: String) throws -> Int {
         let wanted = ":" + String(format: "%04X", port)
         var count = 0
-        for table in ["/proc/net/udp", "/proc/net/udp6"] {
-            let text = (try? String(contentsOfFile: table, encoding: .utf8)) ?? ""
+        for table in ["udp", "udp6"] {
+            let text = (try? String(contentsOfFile: tables + table, encoding: .utf8)) ?? ""
             for line in text.split(separator: "\n") {
                 let fields = line.split(separator: " ", omittingEmptySubsequences: true)
                 if fields.count > 1, fields[1].hasSuffix(wanted) { count += 1 }
@@ -82,10 +84,11 @@ public struct Place: Sendable {
         return count
     }
 
-    private func hasMembership() throws -> Bool {
+    private func hasMembership(_ tables: String) throws -> Bool {
         guard isGroup else { return true }
-        let table = isIPv6 ? "/proc/net/igmp6" : "/proc/net/igmp"
-        return try String(contentsOfFile: table, encoding: .utf8).lowercased().contains(kernelSpelling)
+        let table = isIPv6 ? "igmp6" : "igmp"
+        return try String(contentsOfFile: tables + table, encoding: .utf8).lowercased().contains(
+            kernelSpelling)
     }
 
     /// The address as the kernel's tables of memberships spell it.
