@@ -3,7 +3,7 @@ import FreshetWire
 
 /// Finds the clock of a transport stream: which PID's references say how time goes by, and what they say.
 ///
-/// The first PID that carries a PCR is the clock, until the programme tables name the first programme's PCR
+/// The first PID that carries a PCR is the clock, until the program tables name the first program's PCR
 /// PID and that one carries some. When the clock falls silent while another PID's references go on for a
 /// second of stream, the other takes over. Without any PCR the decoding times of the video (else of the first
 /// elementary stream that has any) serve as the clock; a PCR that comes later outranks them.
@@ -36,13 +36,13 @@ struct ClockFinder: Sendable {
     }
 
     private var kind = Kind.none
-    private var clockPID: UInt16 = 0x1FFF
+    private var clockPID = TSPacket.nullPID
     private var isClockVideo = false
     private var lastValue: Int64 = -1
     private var isDiscontinuous = false
     private var otherReference: Candidate?
     private var decodingTimes: Candidate?
-    private var tables = ProgrammeTables()
+    private var tables = ProgramClock()
     private var hasVideo = false
 
     /// True when the packet examined last begins a picture (or, without video, a frame) that decoding can
@@ -70,7 +70,7 @@ struct ClockFinder: Sendable {
         _ packet: RawSpan, at position: Int64, marks: UInt8, control: UInt8
     ) -> Finding {
         let pid = UInt16(marks & 0x1F) << 8 | UInt16(packet.uint8(at: 2))
-        if pid == 0x1FFF { return .none }
+        if pid == TSPacket.nullPID { return .none }
         var payload = 4
         var hasRandomAccessMark = false
         var finding = Finding.none
@@ -83,21 +83,24 @@ struct ClockFinder: Sendable {
                 hasRandomAccessMark = flags & 0x40 != 0
                 if flags & 0x80 != 0, pid == clockPID { isDiscontinuous = true }
                 if flags & 0x10 != 0, length >= 7 {
-                    finding = clockReference(packet.clockReference(at: 6), of: pid, at: position)
+                    finding = clockReference(ClockReference.read(packet, at: 6), of: pid, at: position)
                 }
             }
         }
-        guard control & 0x10 != 0, control & 0xC0 == 0, marks & 0x40 != 0, payload < 188 else {
+        guard control & 0x10 != 0, control & 0xC0 == 0, marks & 0x40 != 0, payload < TSPacket.byteCount else {
             isRandomAccess = hasRandomAccessMark && pid == clockPID
             return finding
         }
         if tables.take(packet, pid: pid, payload: payload) { return finding }
-        let unit = PESHead(packet, at: payload)
+        let unit = PESHeader(parsing: packet.extracting(payload..<TSPacket.byteCount))
         if let unit, unit.isVideo { hasVideo = true }
         isRandomAccess = hasRandomAccessMark && (unit.map { $0.isVideo || !hasVideo } ?? (pid == clockPID))
-        if let time = unit?.decodingTime, kind != .clockReference || finding == .none {
+        if let time = unit?.decodingTime ?? unit?.presentationTime,
+            kind != .clockReference || finding == .none
+        {
             let isVideo = unit?.isVideo ?? false
-            let other = decodingTime(Sample(position: position, value: time), of: pid, isVideo: isVideo)
+            let other = decodingTime(
+                Sample(position: position, value: time &* 300), of: pid, isVideo: isVideo)
             if finding == .none { finding = other }
         }
         return finding
@@ -144,7 +147,8 @@ struct ClockFinder: Sendable {
         if let other = otherReference, other.pid == pid { candidate.first = other.first }
         // Of several others the one seen first is watched; it must not fall silent itself.
         if let other = otherReference, other.pid != pid,
-            PCRTimeline.step(from: other.last.value, to: value).magnitude < UInt64(ClockFinder.silenceLimit)
+            ClockReference.step(from: other.last.value, to: value).magnitude
+                < UInt64(ClockFinder.silenceLimit)
         {
             return .none
         }
@@ -172,7 +176,7 @@ struct ClockFinder: Sendable {
     }
 
     private mutating func takeOver(_ candidate: Candidate, kind: Kind) -> Finding {
-        let span = PCRTimeline.step(from: candidate.first.value, to: candidate.last.value)
+        let span = ClockReference.step(from: candidate.first.value, to: candidate.last.value)
         if span < 0 {
             // It jumped itself: watch it anew.
             var fresh = candidate

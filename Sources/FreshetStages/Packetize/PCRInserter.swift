@@ -59,7 +59,7 @@ public struct PCRInserter: ~Copyable {
     private var heldCount: Int64 = 0
     private var since = Instant.zero
     private var plan: Plan?
-    private var clockPID: UInt16 = 0x1FFF
+    private var clockPID = TSPacket.nullPID
     /// The PCR that began the interval being held; `nil` while none is.
     private var base: Int64?
     private var counter: UInt8 = 0
@@ -90,10 +90,10 @@ public struct PCRInserter: ~Copyable {
         _ bytes: RawSpan, arrival: Instant, into packetizer: inout TSPacketizer,
         context: inout StageContext
     ) -> Int {
-        precondition(bytes.byteCount % TSFramer.packetByteCount == 0)
+        precondition(bytes.byteCount % TSPacket.byteCount == 0)
         var offset = 0
         while give(to: &packetizer, arrival: arrival, context: &context), offset < bytes.byteCount {
-            let end = offset &+ TSFramer.packetByteCount
+            let end = offset &+ TSPacket.byteCount
             if take(bytes.extracting(offset..<end), context: &context) {
                 offset = end
             } else if plan == nil {
@@ -118,7 +118,7 @@ public struct PCRInserter: ~Copyable {
     /// packetizer's `finish` after that.
     public mutating func finish(into packetizer: inout TSPacketizer, context: inout StageContext) -> Bool {
         if plan == nil, heldCount > 0, let base {
-            makePlan(from: base, span: rate.ticks(for: heldCount &* Int64(TSFramer.packetByteCount)))
+            makePlan(from: base, span: rate.ticks(for: heldCount &* Int64(TSPacket.byteCount)))
             self.base = nil
         }
         return give(to: &packetizer, arrival: context.now, context: &context)
@@ -130,8 +130,8 @@ public struct PCRInserter: ~Copyable {
     private mutating func take(_ packet: RawSpan, context: inout StageContext) -> Bool {
         if let value = reference(of: packet) {
             if let base, heldCount > 0 {
-                let span = PCRTimeline.step(from: base, to: value)
-                rate.add(byteCount: heldCount &* Int64(TSFramer.packetByteCount), ticks: max(0, span))
+                let span = ClockReference.step(from: base, to: value)
+                rate.add(byteCount: heldCount &* Int64(TSPacket.byteCount), ticks: max(0, span))
                 makePlan(from: base, span: span)
                 self.base = nil
                 return false
@@ -152,14 +152,14 @@ public struct PCRInserter: ~Copyable {
         else {
             return nil
         }
-        let pid = packet.uint16(at: 1) & 0x1FFF
-        if clockPID == 0x1FFF { clockPID = pid }
-        return pid == clockPID ? packet.clockReference(at: 6) : nil
+        let pid = TSPacket.pid(of: packet)
+        if clockPID == TSPacket.nullPID { clockPID = pid }
+        return pid == clockPID ? ClockReference.read(packet, at: 6) : nil
     }
 
     private mutating func hold(_ packet: RawSpan, context: inout StageContext) -> Bool {
         let last = held.count &- 1
-        if last < 0 || held[last].spareByteCount < TSFramer.packetByteCount {
+        if last < 0 || held[last].spareByteCount < TSPacket.byteCount {
             // The packetizer needs some to give out what is held here.
             let isDry = context.pool.freeCount < PCRInserter.reserve
             guard !held.isFull, !isDry, let fresh = context.allocate() else {
@@ -204,7 +204,7 @@ public struct PCRInserter: ~Copyable {
         to packetizer: inout TSPacketizer, arrival: Instant, context: inout StageContext
     ) -> Bool {
         while var plan {
-            let packet = Int64(TSFramer.packetByteCount)
+            let packet = Int64(TSPacket.byteCount)
             while plan.givenCount < plan.packetCount {
                 if plan.givenCount == plan.nextNew {
                     makeReference(plan)
@@ -240,12 +240,12 @@ public struct PCRInserter: ~Copyable {
             packet.bytes.extracting(0..<wanted), arrival: arrival, context: &context)
         var offset = 0
         while offset < count {
-            if packet.bytes.uint16(at: offset &+ 1) & 0x1FFF == clockPID {
+            if TSPacket.pid(of: packet.bytes, at: offset) == clockPID {
                 counter = packet.bytes.uint8(at: offset &+ 3) & 0x0F
             }
-            offset &+= TSFramer.packetByteCount
+            offset &+= TSPacket.byteCount
         }
-        heldCount &-= Int64(count / TSFramer.packetByteCount)
+        heldCount &-= Int64(count / TSPacket.byteCount)
         packet.removeFirst(count)
         if packet.byteCount > 0 { held.prepend(packet) }
         return count
@@ -254,18 +254,8 @@ public struct PCRInserter: ~Copyable {
     /// Writes the next new packet of `plan`.
     private mutating func makeReference(_ plan: Plan) {
         let ticks = plan.base &+ roundedQuotient(plan.span, plan.givenCount, by: plan.packetCount)
-        let value = ticks % PCRTimeline.modulus
-        let base = value / 300
-        let fraction = value % 300
-        made[0] = 0x47
-        made[1] = UInt8(clockPID >> 8)
-        made[2] = UInt8(clockPID & 0xFF)
-        made[3] = 0x20 | counter
-        made[4] = 183
-        made[5] = 0x10
-        for index in 0..<4 { made[6 &+ index] = UInt8(truncatingIfNeeded: base >> Int64(25 - 8 * index)) }
-        // The last bit of the base, six reserved bits, and the nine of the extension.
-        made[10] = UInt8(truncatingIfNeeded: base & 1) << 7 | 0x7E | UInt8(truncatingIfNeeded: fraction >> 8)
-        made[11] = UInt8(truncatingIfNeeded: fraction)
+        var elements = made.mutableSpan
+        var bytes = MutableRawSpan(_elements: &elements)
+        ClockReference.writePacket(pid: clockPID, continuityCounter: counter, ticks: ticks, into: &bytes)
     }
 }

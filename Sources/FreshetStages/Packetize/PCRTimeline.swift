@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetWire
 
 /// Lays the bytes of a transport stream on one continuous, monotone timeline of 27 MHz ticks.
 ///
@@ -33,8 +34,6 @@ struct PCRTimeline: Sendable {
     private var rate = ByteRate()
     private let fallback: ByteRate
 
-    /// The wire's clocks wrap at this many ticks of 27 MHz (33 bits of 90 kHz).
-    static let modulus: Int64 = (1 << 33) * 300
     /// A step longer than this needs the rate to bear it out.
     static let longStep = MediaTime.ticksPerSecond
     /// A step longer than this is a jump while no rate is known.
@@ -66,7 +65,7 @@ struct PCRTimeline: Sendable {
             if hasLine { extend(to: position, time: time) }
             return false
         }
-        let step = PCRTimeline.step(from: last.value, to: value)
+        let step = ClockReference.step(from: last.value, to: value)
         let byteCount = position &- last.position
         if step == 0, !isDiscontinuity { return false }
         if isDiscontinuity || !isPlausible(step: step, byteCount: byteCount) {
@@ -87,14 +86,6 @@ struct PCRTimeline: Sendable {
     mutating func extend(to position: Int64, measured: ByteRate? = nil) {
         if let measured, !rate.isKnown { rate = measured }
         extend(to: position, time: extrapolated(to: position))
-    }
-
-    /// The way from one wrapped value to another, the short way round.
-    static func step(from old: Int64, to new: Int64) -> Int64 {
-        var step = (new &- old) % modulus
-        if step > modulus / 2 { step &-= modulus }
-        if step <= -modulus / 2 { step &+= modulus }
-        return step
     }
 
     private func isPlausible(step: Int64, byteCount: Int64) -> Bool {

@@ -26,10 +26,10 @@ struct TSFramer: ~Copyable {
     /// How often alignment was lost.
     private(set) var lossCount = 0
 
-    static let packetByteCount = 188
-    private static let sync: UInt8 = 0x47
+    /// Bytes of a packet.
+    static let packetByteCount = TSPacket.byteCount
     /// Three packets less what lies behind the third sync byte.
-    private static let witnessByteCount = 2 * packetByteCount + 1
+    private static let witnessByteCount = 2 * TSPacket.byteCount + 1
 
     init() {}
 
@@ -46,8 +46,8 @@ struct TSFramer: ~Copyable {
     /// piece until it is taken by ``take(_:offset:)``.
     @inline(__always)
     mutating func next(_ bytes: RawSpan, _ offset: inout Int) -> Piece {
-        if isAligned, carriedByteCount == 0, bytes.byteCount &- offset >= TSFramer.packetByteCount,
-            bytes.uint8(at: offset) == TSFramer.sync
+        if isAligned, carriedByteCount == 0, bytes.byteCount &- offset >= TSPacket.byteCount,
+            bytes.uint8(at: offset) == TSPacket.syncByte
         {
             return .packetInInput
         }
@@ -57,9 +57,9 @@ struct TSFramer: ~Copyable {
     private mutating func nextCarried(_ bytes: RawSpan, _ offset: inout Int) -> Piece {
         if isAligned {
             if carriedByteCount == 0, offset == bytes.byteCount { return .none }
-            if (carriedByteCount > 0 ? carry[0] : bytes.uint8(at: offset)) == TSFramer.sync {
-                carryOver(bytes, &offset, upTo: TSFramer.packetByteCount)
-                return carriedByteCount >= TSFramer.packetByteCount ? .packetCarried : .none
+            if (carriedByteCount > 0 ? carry[0] : bytes.uint8(at: offset)) == TSPacket.syncByte {
+                carryOver(bytes, &offset, upTo: TSPacket.byteCount)
+                return carriedByteCount >= TSPacket.byteCount ? .packetCarried : .none
             }
             isAligned = false
             lossCount &+= 1
@@ -67,32 +67,32 @@ struct TSFramer: ~Copyable {
         carryOver(bytes, &offset, upTo: carry.count)
         let candidateCount = max(0, carriedByteCount &- TSFramer.witnessByteCount &+ 1)
         for place in 0..<candidateCount where isPacketStart(place) {
-            if place > 0 { return .stray(min(place, TSFramer.packetByteCount)) }
+            if place > 0 { return .stray(min(place, TSPacket.byteCount)) }
             isAligned = true
             return .packetCarried
         }
-        return candidateCount > 0 ? .stray(min(candidateCount, TSFramer.packetByteCount)) : .none
+        return candidateCount > 0 ? .stray(min(candidateCount, TSPacket.byteCount)) : .none
     }
 
     /// What is left at the end of the stream: a packet cut short, or stray bytes.
     func remainder() -> Piece {
-        carriedByteCount > 0 ? .stray(min(carriedByteCount, TSFramer.packetByteCount)) : .none
+        carriedByteCount > 0 ? .stray(min(carriedByteCount, TSPacket.byteCount)) : .none
     }
 
     /// Goes on to what follows `piece`.
     @inline(__always)
     mutating func take(_ piece: Piece, offset: inout Int) {
         switch piece {
-        case .packetInInput: offset &+= TSFramer.packetByteCount
-        case .packetCarried: removeCarried(TSFramer.packetByteCount)
+        case .packetInInput: offset &+= TSPacket.byteCount
+        case .packetCarried: removeCarried(TSPacket.byteCount)
         case .stray(let count): removeCarried(count)
         case .none: break
         }
     }
 
     private func isPacketStart(_ place: Int) -> Bool {
-        carry[place] == TSFramer.sync && carry[place &+ TSFramer.packetByteCount] == TSFramer.sync
-            && carry[place &+ 2 &* TSFramer.packetByteCount] == TSFramer.sync
+        carry[place] == TSPacket.syncByte && carry[place &+ TSPacket.byteCount] == TSPacket.syncByte
+            && carry[place &+ 2 &* TSPacket.byteCount] == TSPacket.syncByte
     }
 
     private mutating func carryOver(_ bytes: RawSpan, _ offset: inout Int, upTo limit: Int) {

@@ -62,7 +62,7 @@ public struct TSPacketizer: ~Copyable {
     public init(_ configuration: Configuration) {
         precondition((1...7).contains(configuration.packetsPerDatagram) && configuration.holdLimit >= 2)
         self.configuration = configuration
-        datagramByteCount = configuration.packetsPerDatagram * TSFramer.packetByteCount
+        datagramByteCount = configuration.packetsPerDatagram * TSPacket.byteCount
         held = FixedRing(capacity: configuration.holdLimit)
         timeline = PCRTimeline(fallbackBitRate: configuration.fallbackBitRate)
         sequence = configuration.firstSequence
@@ -186,8 +186,8 @@ public struct TSPacketizer: ~Copyable {
         let bytes = packet.bytes
         var offset = 0
         while offset < bytes.byteCount {
-            if bytes.uint8(at: offset) != 0x47 { return false }
-            offset &+= TSFramer.packetByteCount
+            if bytes.uint8(at: offset) != TSPacket.syncByte { return false }
+            offset &+= TSPacket.byteCount
         }
         return true
     }
@@ -199,8 +199,8 @@ public struct TSPacketizer: ~Copyable {
         while offset < datagramByteCount {
             let finding = finder.examine(held[last].packet, from: offset, at: position)
             note(finding, context: &context)
-            position &+= Int64(TSFramer.packetByteCount)
-            offset &+= TSFramer.packetByteCount
+            position &+= Int64(TSPacket.byteCount)
+            offset &+= TSPacket.byteCount
         }
     }
 
@@ -213,16 +213,16 @@ public struct TSPacketizer: ~Copyable {
         held[last].packet.info.arrival = arrival
         switch piece {
         case .packetInInput:
-            let packet = bytes.extracting(offset..<(offset &+ TSFramer.packetByteCount))
+            let packet = bytes.extracting(offset..<(offset &+ TSPacket.byteCount))
             held[last].packet.append(packet)
             let finding = finder.examine(packet, at: position)
             note(finding, context: &context)
-            position &+= Int64(TSFramer.packetByteCount)
+            position &+= Int64(TSPacket.byteCount)
         case .packetCarried:
-            held[last].packet.append(framer.carriedBytes.extracting(0..<TSFramer.packetByteCount))
+            held[last].packet.append(framer.carriedBytes.extracting(0..<TSPacket.byteCount))
             let finding = finder.examine(held[last].packet, from: begun, at: position)
             note(finding, context: &context)
-            position &+= Int64(TSFramer.packetByteCount)
+            position &+= Int64(TSPacket.byteCount)
         case .stray(let count):
             held[last].packet.append(framer.carriedBytes.extracting(0..<count))
             position &+= Int64(count)
@@ -231,7 +231,7 @@ public struct TSPacketizer: ~Copyable {
             break
         }
         framer.take(piece, offset: &offset)
-        if held[last].packet.byteCount &+ TSFramer.packetByteCount > datagramByteCount { isLastOpen = false }
+        if held[last].packet.byteCount &+ TSPacket.byteCount > datagramByteCount { isLastOpen = false }
     }
 
     /// Makes the last held datagram one that can take `piece`; false when there is no place or packet for it.
@@ -400,8 +400,8 @@ public struct TSPacketizer: ~Copyable {
         let last = held.count &- 1
         let count = held[last].packet.byteCount
         var offset = 0
-        while offset &+ TSFramer.packetByteCount <= count {
-            let end = offset &+ TSFramer.packetByteCount
+        while offset &+ TSPacket.byteCount <= count {
+            let end = offset &+ TSPacket.byteCount
             let finding = finder.examine(held[last].packet, from: offset, at: position &+ Int64(offset))
             if finder.isRandomAccess { held[last].packet.info.flags.insert(.isKeyframe) }
             if finding != .none { held[last].packet.info.flags.insert(.hasClockReference) }
@@ -426,6 +426,6 @@ extension ClockFinder {
     /// Looks at the 188 bytes of `packet` from `offset` on, which stand at `position` in the stream.
     @inline(__always)
     mutating func examine(_ packet: borrowing Packet, from offset: Int, at position: Int64) -> Finding {
-        examine(packet.bytes.extracting(offset..<(offset &+ TSFramer.packetByteCount)), at: position)
+        examine(packet.bytes.extracting(offset..<(offset &+ TSPacket.byteCount)), at: position)
     }
 }
