@@ -41,6 +41,25 @@ struct Wire: Equatable {
         bytes.withUnsafeBytes { body(RawSpan(_unsafeBytes: $0)) }
     }
 
+    /// Calls `body` with each packet of the RTCP datagram; false when it is none.
+    @discardableResult
+    func forEachPacket(_ body: (borrowing RTCPPacket) -> Void) -> Bool {
+        read { bytes in
+            guard var packets = CompoundPacket(parsing: bytes, allowsReducedSize: true) else { return false }
+            while let packet = packets.next() { body(packet) }
+            return true
+        }
+    }
+
+    /// What `body` makes of the datagram's first packet; `nil` when it is not RTCP.
+    func firstPacket<Result>(_ body: (borrowing RTCPPacket) -> Result?) -> Result? {
+        read { bytes -> Result? in
+            guard var packets = CompoundPacket(parsing: bytes, allowsReducedSize: true) else { return nil }
+            guard let packet = packets.next() else { return nil }
+            return body(packet)
+        }
+    }
+
     /// The same bytes after a few seeded changes: flipped bits, wrong bytes, cut or grown ends.
     func mutated(_ random: inout PRNG) -> Wire {
         var copy = self
