@@ -23,7 +23,7 @@ public struct PacketizeStage: Stage, ~Copyable {
                 StageParameter(
                     "program", .text, default: "", "the programme's name in what is made of frames"),
                 StageParameter(
-                    "pcr-interval", .duration, default: "35ms",
+                    "pcr-interval", .duration, default: "40ms",
                     "longest span between clock references in what is made of frames"),
                 StageParameter(
                     "mux-delay", .duration, default: "",

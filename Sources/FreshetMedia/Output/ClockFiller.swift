@@ -2,8 +2,8 @@
 /// without video, an audio frame) begins: too few below 25 pictures a second.
 ///
 /// Every PES packet's decoding time says when it is to leave: the muxer's delay before. So where a PES packet begins that
-/// leaves more than ``interval`` after the last reference, packets that carry nothing but a reference go in front of it,
-/// one each interval. A picture then leaves within one interval of its time, however long the next one takes to come, and
+/// leaves more than `interval` after the last reference, packets that carry nothing but a reference go in front of it,
+/// evenly, one each interval at least. A picture then leaves within one interval of its time, however long the next one takes to come, and
 /// nothing is held back.
 ///
 /// A packet without payload repeats its PID's continuity counter (ISO/IEC 13818-1 §2.4.3.3).
@@ -38,7 +38,7 @@ struct ClockFiller {
                     let code = output.write(UnsafeRawBufferPointer(rebasing: bytes[copied..<place]))
                     if code < 0 { return code }
                     copied = place
-                    let fill = writeReferences(until: leaving, to: output)
+                    let fill = writeReferences(after: last, until: leaving, to: output)
                     if fill < 0 { return fill }
                 }
             }
@@ -53,9 +53,14 @@ struct ClockFiller {
         return span > interval && span < ClockFiller.longest
     }
 
-    private mutating func writeReferences(until leaving: Int64, to output: MuxedBytes) -> Int32 {
-        while let last, needsReference(from: last, to: leaving) {
-            let next = (last + interval) % ClockFiller.modulus
+    private mutating func writeReferences(
+        after last: Int64, until leaving: Int64, to output: MuxedBytes
+    ) -> Int32 {
+        let span = ClockFiller.distance(from: last, to: leaving)
+        let count = (span + interval - 1) / interval - 1
+        guard count > 0 else { return 0 }
+        for index in 1...count {
+            let next = (last + span * index / (count + 1)) % ClockFiller.modulus
             let code = withUnsafeTemporaryAllocation(byteCount: ClockFiller.size, alignment: 8) { packet in
                 write(next, to: packet)
                 return output.write(UnsafeRawBufferPointer(packet))

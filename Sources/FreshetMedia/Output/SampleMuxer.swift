@@ -15,7 +15,7 @@ public final class SampleMuxer {
         /// The programme's name; "" keeps the medium's own.
         public var programName = ""
         /// Longest span between two clock references of a transport stream.
-        public var clockInterval = Nanoseconds.milliseconds(35)
+        public var clockInterval = Nanoseconds.milliseconds(40)
         /// How far a transport stream's clock runs ahead of decoding: how long a receiver must hold a frame at least.
         public var delay = Nanoseconds.milliseconds(100)
 
