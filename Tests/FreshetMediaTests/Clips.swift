@@ -124,6 +124,8 @@ struct Contents: Equatable {
 
 /// Runs a medium through the room's own steps, without an engine.
 final class Bench {
+    /// What muxers told of.
+    private(set) var muxerNotices: [String] = []
     var context = StageContext(pool: PacketPool(slotCount: 512), random: PRNG(seed: 1))
 
     /// Everything that a medium gives as a transport stream: as it is, or muxed.
@@ -148,6 +150,7 @@ final class Bench {
             }
         }
         try muxer.finish()
+        muxerNotices += muxer.notices
         bytes.append(contentsOf: muxer.unread)
         return bytes
     }

@@ -1,5 +1,6 @@
 internal import CLinux
 public import FreshetCore
+internal import FreshetMedia
 internal import FreshetNet
 
 /// Runs a checked pipeline: makes its stages, gives them threads, and ends them cleanly.
@@ -65,6 +66,7 @@ public final class Engine {
     public func start() throws(PipelineError) {
         precondition(!hasStarted, "an engine runs once")
         hasStarted = true
+        MediaInterrupt.clear()
         if options.threads == .inline {
             for loop in loops { loop.start() }
             return
@@ -111,6 +113,8 @@ public final class Engine {
     public func stop() {
         if isStopRequested { return }
         isStopRequested = true
+        // A source that waits for a server or a pipe waits inside one call: this ends it.
+        MediaInterrupt.request()
         for loop in loops { loop.requestStop() }
     }
 

@@ -35,6 +35,7 @@ public struct DemuxStage: Stage, ~Copyable {
     private let options: MediaInput.Options
     private var medium: MediaInput?
     private var isAtEnd = false
+    private var isIdle = false
 
     /// A stage with the given parameters; opens nothing.
     public init(arguments: StageArguments) throws(StageError) {
@@ -76,11 +77,16 @@ public struct DemuxStage: Stage, ~Copyable {
     ) throws(StageError) {
         if isAtEnd { return }
         let hasMore = try medium?.read(into: &output, context: &context) ?? false
+        isIdle = medium?.isIdle ?? false
         if !hasMore || context.isStopping {
             isAtEnd = true
+            isIdle = false
             context.finishSource()
         }
     }
+
+    /// At once, while a pipe gives nothing: so the loop sees to its other work between two waits.
+    public var nextDeadline: Instant? { isIdle ? .zero : nil }
 }
 
 @section("freshet_stages") @used

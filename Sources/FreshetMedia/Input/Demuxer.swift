@@ -30,6 +30,8 @@ struct Demuxer: ~Copyable {
     private let name: String
     private let trackOfStream: [Int32]
     private var decodeTimes: DecodeTimes
+    /// Frames read to learn what they carry, not yet given.
+    private var early = FixedRing<Sample>(capacity: 256)
 
     /// Opens what `options` say; from `bytes` where they are given.
     init(_ ffmpeg: FFmpeg, _ options: Options, bytes: MediaBytes? = nil) throws(StageError) {
@@ -75,6 +77,7 @@ struct Demuxer: ~Copyable {
             throw error
         }
         self.context = context
+        learnFrameHeaders()
     }
 
     deinit {
@@ -84,6 +87,32 @@ struct Demuxer: ~Copyable {
 
     /// The next coded frame of a selected stream, its `stream_index` the track's number; `nil` at the end.
     mutating func next() throws(StageError) -> Sample? {
+        if let sample = early.popFirst() { return sample }
+        return try read()
+    }
+
+    /// Looks at the first frame of each AAC track that has no configuration of its own: containers want it in front.
+    /// Only of tracks that libavformat has seen frames of: those are in its memory, nothing is waited for.
+    private mutating func learnFrameHeaders() {
+        var unknown = format.tracks.indices.filter {
+            let parameters = format.tracks[$0].parameters.pointee
+            return parameters.codec_id == AV_CODEC_ID_AAC && parameters.extradata_size == 0
+                && parameters.sample_rate > 0
+        }
+        // What fails here fails again, and is told, when it is read for good.
+        while !unknown.isEmpty, !early.isFull, let sample = try? read() {
+            let track = Int(sample.packet.pointee.stream_index)
+            if let place = unknown.firstIndex(of: track) {
+                unknown.remove(at: place)
+                if let configuration = FrameHeader.configuration(of: sample.packet) {
+                    format.setFrameHeaderConfiguration(configuration, ofTrack: track)
+                }
+            }
+            early.append(sample)
+        }
+    }
+
+    private mutating func read() throws(StageError) -> Sample? {
         guard let context, let packet = ffmpeg.calls.av_packet_alloc() else {
             throw .failure("out of memory for a frame of \(name)")
         }
@@ -114,6 +143,7 @@ struct Demuxer: ~Copyable {
 
     /// Goes to the keyframe at or before `microseconds` after the start.
     mutating func seek(toMicroseconds microseconds: Int64) throws(StageError) {
+        early.removeAll()
         let code = ffmpeg.calls.av_seek_frame(
             context, -1, format.startMicroseconds + microseconds, AVSEEK_FLAG_BACKWARD)
         if code < 0 { throw .failure("cannot start \(name) later: it cannot be sought in") }

@@ -6,6 +6,8 @@ import Glibc
 class MediaBytes {
     /// Up to `buffer.count` bytes, as soon as there are any; 0 at the end. Waits, unless interrupted, which is an end too.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(StageError) -> Int { 0 }
+    /// True when ``read(into:)`` need not wait, after waiting up to `milliseconds` for that; true where nobody knows.
+    func isReady(within milliseconds: Int32) -> Bool { true }
     /// Goes to byte `position`; false where that cannot be done.
     func seek(to position: Int64) -> Bool { false }
     /// How many bytes there are in all; `nil` where nobody knows.
@@ -49,6 +51,10 @@ final class FileBytes: MediaBytes {
                 throw .failure("cannot read \(path): \(FileBytes.errorText())")
             }
         }
+    }
+
+    override func isReady(within milliseconds: Int32) -> Bool {
+        isRegularFile || cffmpeg_wait_readable(descriptor, milliseconds) != 0
     }
 
     override func seek(to position: Int64) -> Bool {
@@ -130,6 +136,10 @@ final class ReplayedBytes: MediaBytes {
         buffer.copyBytes(from: head[position..<position + count])
         position += count
         return count
+    }
+
+    override func isReady(within milliseconds: Int32) -> Bool {
+        position < head.count || rest.isReady(within: milliseconds)
     }
 
     override func seek(to position: Int64) -> Bool {

@@ -16,6 +16,9 @@ struct MediaTrack {
     /// The stream's number in its container (the PID in a transport stream), which a copy may keep.
     let identifier: Int32
 
+    /// The decoder's configuration of an AAC track whose frames carry it in a header each (ADTS); empty for any other.
+    var frameHeaderConfiguration: [UInt8] = []
+
     /// Video, audio, subtitle or data.
     var kind: AVMediaType { parameters.pointee.codec_type }
     /// The codec.
@@ -38,9 +41,9 @@ struct MediaTrack {
 /// What a line of samples is made of: travels as the attachment of the line's first packet (`isFormat`), and again when it
 /// changes. A sample's AVPacket names its track by `stream_index` and counts time in that track's `timeBase`.
 final class MediaFormat: @unchecked Sendable {
-    // Safe to share: nothing is written after init.
+    // Safe to share: nothing is written after the demuxer has made it.
     /// The tracks, in the order that samples number them.
-    let tracks: [MediaTrack]
+    private(set) var tracks: [MediaTrack]
     /// The medium's own metadata (title, service_name, …).
     let metadata: [(name: String, value: String)]
     /// True when the container's clock may jump in the middle (transport streams).
@@ -79,6 +82,11 @@ final class MediaFormat: @unchecked Sendable {
             var parameters: UnsafeMutablePointer<AVCodecParameters>? = track.parameters
             ffmpeg.calls.avcodec_parameters_free(&parameters)
         }
+    }
+
+    /// Notes that the frames of AAC track number `index` carry `configuration`.
+    func setFrameHeaderConfiguration(_ configuration: [UInt8], ofTrack index: Int) {
+        tracks[index].frameHeaderConfiguration = configuration
     }
 
     private static func entries(_ ffmpeg: FFmpeg, _ dictionary: OpaquePointer?) -> [(

@@ -30,17 +30,23 @@ public struct MediaInput: ~Copyable {
 
     /// True when the packets are a transport stream; false when they are coded frames.
     public var isTransportStream: Bool { stream != nil }
+    /// True when the last read gave nothing because nothing came within its short wait: read again.
+    public var isIdle: Bool { stream?.isIdle ?? false }
     private let stream: TransportStreamSource?
     private let frames: FrameSource?
 
-    /// Opens what `options` say; waits for a server, unless interrupted (``MediaInterrupt``).
+    /// Opens what `options` say; waits for a server. Interrupted (``MediaInterrupt``), it is a medium at its end.
     public init(_ options: Options) throws(StageError) {
-        let opened = try MediaOpener(options).open()
-        stream = opened.stream
-        frames = opened.frames
+        do throws(StageError) {
+            (stream, frames) = try MediaOpener(options).open()
+        } catch {
+            guard MediaInterrupt.isRequested else { throw error }
+            (stream, frames) = (nil, nil)
+        }
     }
 
-    /// Puts packets in `output` as far as there is room, waiting for the first one if the medium comes from elsewhere;
+    /// Puts packets in `output` as far as there is room, waiting for the first one if the medium comes from elsewhere (a
+    /// transport stream on a pipe: for 50 ms at most);
     /// false at the end.
     public mutating func read(
         into output: inout PacketBatch, context: inout StageContext

@@ -17,6 +17,8 @@ final class TransportStreamSource {
     private var roundsLeft: Int?
     private var isNewRound = false
     private var hasToldOfDamage = false
+    /// True when the last call of ``read(into:context:)`` gave nothing because nothing came.
+    private(set) var isIdle = false
 
     private static let packetByteCount = TransportStreamProbe.packetByteCount
     private static let fullByteCount = 7 * packetByteCount
@@ -37,6 +39,9 @@ final class TransportStreamSource {
         var byteCount = nextPiece(context: &context)
         if byteCount == 0 {
             if isAtEnd { return try beginNextRound() }
+            // A pipe that gives nothing must not keep the thread from what else it has to do.
+            isIdle = !bytes.isReady(within: 50)
+            if isIdle { return true }
             try refill()
             byteCount = nextPiece(context: &context)
         }

@@ -25,7 +25,11 @@ final class BitstreamFilter {
 
     /// Converts `packet` in place; 0 or an error code.
     func apply(to packet: UnsafeMutablePointer<AVPacket>) -> Int32 {
-        let code = ffmpeg.calls.av_bsf_send_packet(context, packet)
-        return code < 0 ? code : ffmpeg.calls.av_bsf_receive_packet(context, packet)
+        var code = ffmpeg.calls.av_bsf_send_packet(context, packet)
+        if code >= 0 { code = ffmpeg.calls.av_bsf_receive_packet(context, packet) }
+        // The filter tells the decoder's configuration with the first packet; the container has it already, and Matroska's
+        // muxer would write it a second time, into a place that is too small.
+        if code >= 0 { ffmpeg.calls.av_packet_free_side_data(packet) }
+        return code
     }
 }

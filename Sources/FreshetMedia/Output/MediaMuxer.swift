@@ -156,15 +156,23 @@ final class MediaMuxer {
         if code < 0 { throw failure(code, "cannot write") }
     }
 
-    /// libavformat converts where it must, but for AAC with a header on each frame (as transport streams have it) in an MP4
-    /// whose `moov` box is written late.
+    /// AAC with a header on each frame, as transport streams have it, loses the headers in containers that have the
+    /// decoder's configuration in front. (libavformat's own conversion knows it too late: at the first frame.)
     private func filter(
         for track: MediaTrack, _ stream: UnsafeMutablePointer<AVStream>
     ) throws(StageError) -> BitstreamFilter? {
-        guard track.codec == AV_CODEC_ID_AAC, track.parameters.pointee.extradata_size == 0,
-            ["mp4", "mov"].contains(container.muxerName)
-        else { return nil }
-        return try BitstreamFilter(ffmpeg, "aac_adtstoasc", stream.pointee.codecpar, track.timeBase)
+        let configuration = track.frameHeaderConfiguration
+        guard !configuration.isEmpty, ["mp4", "mov", "matroska", "webm"].contains(container.muxerName) else {
+            return nil
+        }
+        let padded = configuration.count + Int(AV_INPUT_BUFFER_PADDING_SIZE)
+        guard let data = ffmpeg.calls.av_mallocz(padded)?.assumingMemoryBound(to: UInt8.self) else {
+            throw .failure("out of memory for a stream")
+        }
+        for (index, byte) in configuration.enumerated() { data[index] = byte }
+        stream.pointee.codecpar.pointee.extradata = data
+        stream.pointee.codecpar.pointee.extradata_size = Int32(configuration.count)
+        return try BitstreamFilter(ffmpeg, "aac_adtstoasc", track.parameters, track.timeBase)
     }
 
     /// Gives what the muxer and its I/O buffer hold to the bytes' owner.

@@ -6,6 +6,8 @@ import FreshetCore
 /// It grows to what the largest picture, with what the muxer held back for its order, needs, and stays that large. Past
 /// `limit` the muxer is told that there is no room, which ends the stream: so much between two hand-overs is no live media.
 final class MuxedBuffer: MuxedBytes {
+    /// Bytes written since the beginning.
+    private(set) var writtenByteCount = 0
     private var storage: UnsafeMutableRawBufferPointer
     private var start = 0
     private var end = 0
@@ -35,6 +37,7 @@ final class MuxedBuffer: MuxedBytes {
         if storage.count - end < bytes.count, !makeRoom(for: bytes.count) { return Int32(CFFMPEG_NO_MEMORY) }
         UnsafeMutableRawBufferPointer(rebasing: storage[end...]).copyMemory(from: bytes)
         end += bytes.count
+        writtenByteCount += bytes.count
         return 0
     }
 

@@ -28,12 +28,19 @@ public final class SampleMuxer {
     private let options: Options
     private let container: MediaContainer
     private let buffer = MuxedBuffer()
+    private let sink: MuxedBytes
     private var muxer: MediaMuxer?
+    private var firstTime: MediaTime?
+    private var hasToldOfRate = false
     private var ffmpeg: FFmpeg?
 
     /// A muxer that has taken nothing.
-    public init(_ options: Options) throws(StageError) {
+    public convenience init(_ options: Options) throws(StageError) { try self.init(options, sink: nil) }
+
+    /// A muxer into `sink` in place of its own buffer.
+    init(_ options: Options, sink: MuxedBytes?) throws(StageError) {
         self.options = options
+        self.sink = sink ?? buffer
         guard var container = MediaContainer.named(options.formatName) else {
             throw .usage(
                 "no container is called '\(options.formatName)'; there are \(MediaContainer.names.joined(separator: ", "))"
@@ -54,18 +61,42 @@ public final class SampleMuxer {
     public func take(_ packet: consuming Packet) throws(StageError) {
         var packet = packet
         if let format = MediaFormat.attached(to: packet) {
-            let ffmpeg = try FFmpeg.load()
-            self.ffmpeg = ffmpeg
-            try muxer?.finish()
-            let sink = container.muxerName == "mpegts" ? transportSink() : buffer
-            let muxer = try MediaMuxer(ffmpeg, format, into: sink, muxing())
-            notices += muxer.notices
-            self.muxer = muxer
+            try begin(format)
             return
         }
-        guard let ffmpeg, let muxer else { throw .failure("samples came before their format") }
+        guard let ffmpeg else { throw .failure("samples came before their format") }
+        let time = packet.info.mediaTime
         guard let sample = Sample.take(from: &packet, ffmpeg) else { return }
-        try muxer.write(sample)
+        try write(sample)
+        checkRate(at: time)
+    }
+
+    /// Begins the container, anew if there was one.
+    func begin(_ format: MediaFormat) throws(StageError) {
+        let ffmpeg = try FFmpeg.load()
+        self.ffmpeg = ffmpeg
+        try muxer?.finish()
+        let muxer = try MediaMuxer(
+            ffmpeg, format, into: container.muxerName == "mpegts" ? transportSink() : sink, muxing(format))
+        notices += muxer.notices
+        self.muxer = muxer
+    }
+
+    /// Writes one sample.
+    func write(_ sample: consuming Sample) throws(StageError) { try muxer?.write(sample) }
+
+    /// At a constant rate that is too low, the clock falls behind the media without end.
+    private func checkRate(at time: MediaTime) {
+        guard options.muxRate > 0, !hasToldOfRate else { return }
+        let first = firstTime ?? time
+        firstTime = first
+        let elapsed = Int64(Int128(buffer.writtenByteCount) * 8_000_000_000 / Int128(options.muxRate))
+        if elapsed > time.since(first).count + options.delay.count {
+            hasToldOfRate = true
+            notices.append(
+                "mux-rate \(options.muxRate) is too low for this input: its frames leave later than they are shown"
+            )
+        }
     }
 
     /// Hands out what is complete.
@@ -78,16 +109,19 @@ public final class SampleMuxer {
     }
 
     private func transportSink() -> MuxedBytes {
-        if options.muxRate > 0 { return buffer }
+        if options.muxRate > 0 { return sink }
         let filler = ClockFiller(
             intervalMicroseconds: options.clockInterval.count / 1000,
             delayMicroseconds: options.delay.count / 1000)
-        return FilledBytes(filler, buffer)
+        return FilledBytes(filler, sink)
     }
 
-    private func muxing() -> MediaMuxer.Options {
+    private func muxing(_ format: MediaFormat) -> MediaMuxer.Options {
         var muxing = MediaMuxer.Options(container: container)
-        guard container.muxerName == "mpegts" else { return muxing }
+        guard container.muxerName == "mpegts" else {
+            muxing.zeroMicroseconds = format.startMicroseconds
+            return muxing
+        }
         muxing.delayMicroseconds = Int32(clamping: options.delay.count / 1000)
         // One audio frame to a PES packet: no frame waits for the next ones.
         muxing.settings = [("pes_payload_size", "0"), ("pcr_period", "20")]

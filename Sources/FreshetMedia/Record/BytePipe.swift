@@ -14,9 +14,12 @@ final class BytePipe: MediaBytes, @unchecked Sendable {
     private var count = 0
     private var isClosed = false
     private var isAbandoned = false
+    private let wakeup: Int32
 
-    /// A pipe that holds up to `capacity` bytes.
-    init(capacity: Int) {
+    /// A pipe that holds up to `capacity` bytes. `wakeup` is an event descriptor to signal when an empty pipe has
+    /// something to read, or has been closed; -1 for none.
+    init(capacity: Int, wakeup: Int32 = -1) {
+        self.wakeup = wakeup
         storage = .allocate(byteCount: capacity, alignment: 64)
         super.init()
         pthread_mutex_init(mutex, nil)
@@ -50,9 +53,17 @@ final class BytePipe: MediaBytes, @unchecked Sendable {
         let first = min(taken, storage.count - tail)
         copy(bytes, 0, first, to: tail)
         copy(bytes, first, taken - first, to: 0)
-        if count == 0 && taken > 0 { pthread_cond_broadcast(changed) }
+        if count == 0 && taken > 0 { announce() }
         count += taken
         return taken
+    }
+
+    private func announce() {
+        pthread_cond_broadcast(changed)
+        if wakeup >= 0 {
+            var one: UInt64 = 1
+            _ = Glibc.write(wakeup, &one, 8)
+        }
     }
 
     private func copy(_ bytes: UnsafeRawBufferPointer, _ from: Int, _ byteCount: Int, to place: Int) {
@@ -65,7 +76,7 @@ final class BytePipe: MediaBytes, @unchecked Sendable {
     func close() {
         pthread_mutex_lock(mutex)
         isClosed = true
-        pthread_cond_broadcast(changed)
+        announce()
         pthread_mutex_unlock(mutex)
     }
 
@@ -78,11 +89,29 @@ final class BytePipe: MediaBytes, @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
+    /// True when the reader wants no more.
+    var hasNoReader: Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return isAbandoned
+    }
+
     /// Waits for bytes, without limit: the writer closes the pipe at its end.
     override func read(into buffer: UnsafeMutableRawBufferPointer) throws(StageError) -> Int {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while count == 0 && !isClosed { pthread_cond_wait(changed, mutex) }
+        return take(into: buffer)
+    }
+
+    /// As many bytes as there are, without waiting; 0 when there are none now.
+    func readAvailable(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return take(into: buffer)
+    }
+
+    private func take(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         let taken = min(buffer.count, count, storage.count - head)
         if taken == 0 { return 0 }
         buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[head..<head + taken]))

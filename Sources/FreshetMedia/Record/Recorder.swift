@@ -78,7 +78,7 @@ public final class Recorder {
                 recording.notices.removeAll()
                 isComplete = recording.isComplete
             case .remux(let worker):
-                if try !worker.write(&packet) {
+                if try !worker.write(&packet, waiting: 20) {
                     context.counters.add(.bytesIn, byteCount - packet.byteCount)
                     input.prepend(packet)
                     report(context: &context)

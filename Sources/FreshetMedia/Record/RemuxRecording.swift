@@ -35,10 +35,20 @@ final class RemuxWorker {
         pipe.close()
     }
 
-    /// Hands over as much of `packet` as there is room for; takes that off it. True when all went.
-    func write(_ packet: inout Packet) throws(StageError) -> Bool {
+    /// Throws what ended the worker, when something did; true when it has ended well.
+    func hasEnded() throws(StageError) -> Bool { try thread?.hasEnded(waiting: 0) ?? true }
+
+    /// Ends the worker, its work done or not, and waits for that.
+    func end() {
+        pipe.abandon()
+        pipe.close()
+        thread?.wait()
+    }
+
+    /// Hands over as much of `packet` as there is room for after `milliseconds`; takes that off it. True when all went.
+    func write(_ packet: inout Packet, waiting milliseconds: Int) throws(StageError) -> Bool {
         _ = try thread?.hasEnded(waiting: 0)
-        let count = pipe.write(packet.unsafeBytes, waiting: 20)
+        let count = pipe.write(packet.unsafeBytes, waiting: milliseconds)
         packet.removeFirst(count)
         return packet.byteCount == 0
     }

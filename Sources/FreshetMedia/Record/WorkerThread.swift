@@ -9,7 +9,6 @@ final class WorkerThread: @unchecked Sendable {
     private let ended = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var thread = pthread_t()
     private var isEnded = false
-    private var isJoined = false
     private var failure: StageError?
     private let work: @Sendable () throws(StageError) -> Void
 
@@ -34,7 +33,7 @@ final class WorkerThread: @unchecked Sendable {
     }
 
     deinit {
-        if !isJoined { pthread_detach(thread) }
+        pthread_detach(thread)
         pthread_cond_destroy(ended)
         pthread_mutex_destroy(mutex)
         ended.deallocate()
@@ -48,6 +47,13 @@ final class WorkerThread: @unchecked Sendable {
         failure = outcome
         isEnded = true
         pthread_cond_broadcast(ended)
+        pthread_mutex_unlock(mutex)
+    }
+
+    /// Waits until the work has ended, whatever came of it.
+    func wait() {
+        pthread_mutex_lock(mutex)
+        while !isEnded { pthread_cond_wait(ended, mutex) }
         pthread_mutex_unlock(mutex)
     }
 

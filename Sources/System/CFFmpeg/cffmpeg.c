@@ -100,10 +100,12 @@ void cffmpeg_release_packet(void *packet) {
 static atomic_int is_interrupt_requested;
 static atomic_int interrupt_descriptor = -1;
 
+int cffmpeg_make_event(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
 static int shared_interrupt_descriptor(void) {
     int descriptor = atomic_load(&interrupt_descriptor);
     if (descriptor >= 0) return descriptor;
-    int made = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int made = cffmpeg_make_event();
     int expected = -1;
     if (atomic_compare_exchange_strong(&interrupt_descriptor, &expected, made)) return made;
     close(made);

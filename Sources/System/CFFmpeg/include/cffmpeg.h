@@ -40,6 +40,7 @@
     F(av_packet_alloc) \
     F(av_packet_clone) \
     F(av_packet_free) \
+    F(av_packet_free_side_data) \
     F(av_packet_get_side_data) \
     F(av_packet_move_ref) \
     F(av_packet_ref) \
@@ -119,6 +120,9 @@ int cffmpeg_wait_readable(int descriptor, int milliseconds);
 
 /// Frees an AVPacket; of the shape that whoever holds one for us can call. Only after `cffmpeg_load`.
 void cffmpeg_release_packet(void *_Nonnull packet);
+
+/// A new event descriptor (eventfd) that never blocks, or -1.
+int cffmpeg_make_event(void);
 
 /// Error codes that are macros in FFmpeg.
 enum {
