@@ -56,7 +56,8 @@ import Testing
         let path = try clips.make(
             "secret.mp4",
             "\(Clips.video) \(Clips.h264) -encryption_scheme cenc-aes-ctr"
-                + " -encryption_key 76a6c65c5ea762046bd749a2e632ccbb -encryption_kid a7e61c373e219033c21091fa607bf3b8"
+                + " -encryption_key 76a6c65c5ea762046bd749a2e632ccbb"
+                + " -encryption_kid a7e61c373e219033c21091fa607bf3b8"
         )
         #expect(Bench().failure(.init(location: path)).contains("is encrypted"))
     }

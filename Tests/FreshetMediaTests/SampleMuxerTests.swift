@@ -9,7 +9,8 @@ import Testing
 
     init() throws { clips = try Clips() }
 
-    /// The clock references of a transport stream: where each stands, in bytes, and its value in ticks of 27 MHz.
+    /// The clock references of a transport stream: where each stands, in bytes, and its value in ticks of 27
+    /// MHz.
     private func references(_ bytes: [UInt8]) -> [(place: Int, ticks: Int64)] {
         stride(from: 0, to: bytes.count - 187, by: 188).compactMap { place in
             let packet = bytes[place..<place + 188]
@@ -121,7 +122,8 @@ import Testing
     @Test func onlyTheChosenStreamsAreTaken() throws {
         let path = try clips.make(
             "a.mkv",
-            "\(Clips.video) \(Clips.audio) -f lavfi -i sine=880:d=1.2 -map 0 -map 1 -map 2 \(Clips.h264) -c:a aac"
+            "\(Clips.video) \(Clips.audio) -f lavfi -i sine=880:d=1.2 -map 0 -map 1 -map 2"
+                + " \(Clips.h264) -c:a aac"
         )
         var options = MediaInput.Options(location: path)
         options.streams = "v:0,a:1"

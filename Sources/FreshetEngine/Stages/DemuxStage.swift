@@ -1,8 +1,8 @@
 public import FreshetCore
 import FreshetMedia
 
-/// `demux`: opens a medium (a file, standard input, a server, a device) and gives its transport stream untouched, or its
-/// coded frames.
+/// `demux`: opens a medium (a file, standard input, a server, a device) and gives its transport stream
+/// untouched, or its coded frames.
 public struct DemuxStage: Stage, ~Copyable {
     /// Name, parameters, ports and help.
     public static var descriptor: StageDescriptor {
@@ -14,7 +14,7 @@ public struct DemuxStage: Stage, ~Copyable {
                 StageParameter("input", .text, default: nil, "a path, - for standard input, or a URL"),
                 StageParameter(
                     "format", .text, default: "",
-                    "the container or capture device, where it must not be guessed (lavfi, v4l2, alsa, mpegts)"
+                    "the container or device, where it must not be guessed (lavfi, v4l2, alsa, mpegts)"
                 ),
                 StageParameter(
                     "streams", .text, default: "",

@@ -2,8 +2,8 @@ public import FreshetCore
 import FreshetMedia
 import FreshetStages
 
-/// `packetize`: makes RTP packets of a transport stream, each with its place on the stream's own schedule; samples are
-/// muxed to a transport stream first, without coding them anew.
+/// `packetize`: makes RTP packets of a transport stream, each with its place on the stream's own
+/// schedule; samples are muxed to a transport stream first, without coding them anew.
 ///
 /// A transport stream passes bit for bit. Packets that are RTP already pass untouched.
 public struct PacketizeStage: Stage, ~Copyable {
@@ -27,8 +27,8 @@ public struct PacketizeStage: Stage, ~Copyable {
                     "longest span between clock references in what is made of frames"),
                 StageParameter(
                     "mux-delay", .duration, default: "",
-                    "how far the clock runs ahead of decoding in what is made of frames; left out: 100ms, or 700ms "
-                        + "at a constant rate"),
+                    "how far the clock runs ahead of decoding in what is made of frames; left out: 100ms, or "
+                        + "700ms at a constant rate"),
                 StageParameter(
                     "rate", .bitRate, default: "4M",
                     "the pace of a transport stream that has no clock references"),
@@ -77,7 +77,8 @@ public struct PacketizeStage: Stage, ~Copyable {
                 packetizer.process(&input, into: &output, context: &context)
                 return
             }
-            // The muxer holds no more than one hand-over's worth: what it made goes out before it is given more.
+            // The muxer holds no more than one hand-over's worth: what it made goes out before it is given
+            // more.
             guard let packet = input.popFirst() else { return }
             try muxer.take(packet)
             report(context: &context)

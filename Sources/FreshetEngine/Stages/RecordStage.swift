@@ -14,8 +14,9 @@ public struct RecordStage: Stage, ~Copyable {
                     "output", .text, default: nil, "the file; strftime's patterns (%Y-%m-%d) are filled in"),
                 StageParameter(
                     "format", .text, default: "",
-                    "the container, where the file's name does not say: ts, mkv, fmp4, mp4, mov, webm, mp3, mp2, aac, ac3, "
-                        + "ogg (fmp4 is .mp4 in fragments, the default for .mp4: good up to the last half second "
+                    "the container, where the file's name says nothing: ts, mkv, fmp4, mp4, mov, webm, mp3, mp2, "
+                        + "aac, ac3, ogg (fmp4 is .mp4 in fragments, as .mp4 is by default: good up to the "
+                        + "last half second "
                         + "whatever ends the program)"),
                 StageParameter(
                     "segment", .duration, default: "0",

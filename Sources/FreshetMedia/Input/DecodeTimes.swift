@@ -1,10 +1,10 @@
 import CFFmpeg
 
-/// Gives every frame a decoding time. Containers that keep only presentation times (Matroska, AVI) leave the first frames
-/// of a reordered video without one, until libavformat has seen enough to work it out.
+/// Gives every frame a decoding time. Containers that keep only presentation times (Matroska, AVI) leave the
+/// first frames of a reordered video without one, until libavformat has seen enough to work it out.
 ///
-/// A first frame is decoded as much before its presentation as the codec reorders; the ones after it follow at the frame
-/// rate, never later than they are shown.
+/// A first frame is decoded as much before its presentation as the codec reorders; the ones after it follow
+/// at the frame rate, never later than they are shown.
 struct DecodeTimes {
     private var last: [Int64?]
 

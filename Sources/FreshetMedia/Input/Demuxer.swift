@@ -15,7 +15,8 @@ struct Demuxer: ~Copyable {
         var selection = StreamSelection("")
         /// How long one call may wait for a server; zero is for ever.
         var timeout = Nanoseconds.zero
-        /// How much stream to look at for streams that have not begun, in microseconds; `nil` is FFmpeg's choice.
+        /// How much stream to look at for streams that have not begun, in microseconds; `nil` is FFmpeg's
+        /// choice.
         var analyzeMicroseconds: Int64?
         /// True for a local file: it never waits, so nothing interrupts it.
         var isLocal = false
@@ -91,8 +92,9 @@ struct Demuxer: ~Copyable {
         return try read()
     }
 
-    /// Looks at the first frame of each AAC track that has no configuration of its own: containers want it in front.
-    /// Only of tracks that libavformat has seen frames of: those are in its memory, nothing is waited for.
+    /// Looks at the first frame of each AAC track that has no configuration of its own: containers want it in
+    /// front. Only of tracks that libavformat has seen frames of: those are in its memory, nothing is waited
+    /// for.
     private mutating func learnFrameHeaders() {
         var unknown = format.tracks.indices.filter {
             let parameters = format.tracks[$0].parameters.pointee

@@ -2,7 +2,8 @@ import CFFmpeg
 
 /// The header that each AAC frame carries in a transport stream (ADTS, ISO/IEC 13818-7 §6.2).
 enum FrameHeader {
-    /// The decoder's configuration (AudioSpecificConfig, ISO/IEC 14496-3 §1.6.2.1) that the header of `packet` stands for;
+    /// The decoder's configuration (AudioSpecificConfig, ISO/IEC 14496-3 §1.6.2.1) that the header of
+    /// `packet` stands for;
     /// `nil` when the packet does not begin with one, or its channels are described in the frame only.
     static func configuration(of packet: UnsafeMutablePointer<AVPacket>) -> [UInt8]? {
         guard packet.pointee.size >= 7, let data = packet.pointee.data, data[0] == 0xFF,

@@ -1,8 +1,8 @@
 import CFFmpeg
 import FreshetCore
 
-/// Gives a medium's coded frames: first a format packet, then one packet a frame with its AVPacket attached and its
-/// decoding time as `mediaTime`. Played again, its time goes on where it ended.
+/// Gives a medium's coded frames: first a format packet, then one packet a frame with its AVPacket attached
+/// and its decoding time as `mediaTime`. Played again, its time goes on where it ended.
 final class FrameSource {
     private let ffmpeg: FFmpeg
     private let options: Demuxer.Options
@@ -56,15 +56,16 @@ final class FrameSource {
     private func beginNextRound() throws(StageError) -> Bool {
         if roundsLeft == 0 || MediaInterrupt.isRequested || !round.hasFrames { return false }
         roundsLeft = roundsLeft.map { $0 - 1 }
-        // Opened anew, not sought in: so every round has the very same frames, those before time zero included.
+        // Opened anew, not sought in: so every round has the very same frames, those before time zero
+        // included.
         demuxer = try Demuxer(ffmpeg, options)
         round.beginNext()
         return true
     }
 }
 
-/// Moves the frames of each round behind those of the round before, by the span that the medium was shown for: from
-/// the earliest frame to the end of the last, over all tracks.
+/// Moves the frames of each round behind those of the round before, by the span that the medium was shown
+/// for: from the earliest frame to the end of the last, over all tracks.
 struct RoundClock {
     private var offset: Int64 = 0
     private var start = Int64.max

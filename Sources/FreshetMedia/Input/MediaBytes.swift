@@ -4,9 +4,11 @@ import Glibc
 
 /// Where an input's bytes come from, cut anywhere: a file, standard input, a server, another thread.
 class MediaBytes {
-    /// Up to `buffer.count` bytes, as soon as there are any; 0 at the end. Waits, unless interrupted, which is an end too.
+    /// Up to `buffer.count` bytes, as soon as there are any; 0 at the end. Waits, unless interrupted, which
+    /// is an end too.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(StageError) -> Int { 0 }
-    /// True when ``read(into:)`` need not wait, after waiting up to `milliseconds` for that; true where nobody knows.
+    /// True when ``read(into:)`` need not wait, after waiting up to `milliseconds` for that; true where
+    /// nobody knows.
     func isReady(within milliseconds: Int32) -> Bool { true }
     /// Goes to byte `position`; false where that cannot be done.
     func seek(to position: Int64) -> Bool { false }

@@ -16,7 +16,8 @@ struct MediaTrack {
     /// The stream's number in its container (the PID in a transport stream), which a copy may keep.
     let identifier: Int32
 
-    /// The decoder's configuration of an AAC track whose frames carry it in a header each (ADTS); empty for any other.
+    /// The decoder's configuration of an AAC track whose frames carry it in a header each (ADTS); empty for
+    /// any other.
     var frameHeaderConfiguration: [UInt8] = []
 
     /// Video, audio, subtitle or data.
@@ -38,8 +39,9 @@ struct MediaTrack {
     }
 }
 
-/// What a line of samples is made of: travels as the attachment of the line's first packet (`isFormat`), and again when it
-/// changes. A sample's AVPacket names its track by `stream_index` and counts time in that track's `timeBase`.
+/// What a line of samples is made of: travels as the attachment of the line's first packet (`isFormat`), and
+/// again when it changes. A sample's AVPacket names its track by `stream_index` and counts time in that
+/// track's `timeBase`.
 final class MediaFormat: @unchecked Sendable {
     // Safe to share: nothing is written after the demuxer has made it.
     /// The tracks, in the order that samples number them.
@@ -136,8 +138,8 @@ struct Sample: ~Copyable {
         discard self
     }
 
-    /// Takes the frame that `ticket` carries, or a second reference to it where the ticket is shared; `nil` when it
-    /// carries none.
+    /// Takes the frame that `ticket` carries, or a second reference to it where the ticket is shared; `nil`
+    /// when it carries none.
     static func take(from ticket: inout Packet, _ ffmpeg: FFmpeg) -> Sample? {
         if ticket.info.flags.contains(.isFormat) { return nil }
         if let (attachment, _) = ticket.unsafeDetach() {

@@ -3,15 +3,16 @@ public import FreshetCore
 
 /// An opened medium: whatever FFmpeg opens, from a path, standard input ("-"), a server or a device.
 ///
-/// A transport stream of 188-byte packets is given as it is, bit for bit; from a local file or standard input without even
-/// loading FFmpeg. Everything else is taken apart into coded frames (see ``MediaFormat`` for what travels).
+/// A transport stream of 188-byte packets is given as it is, bit for bit; from a local file or standard input
+/// without even loading FFmpeg. Everything else is taken apart into coded frames (see ``MediaFormat`` for
+/// what travels).
 public struct MediaInput: ~Copyable {
     /// What to open and how.
     public struct Options: Sendable {
         /// A path, "-" for standard input, or a URL.
         public var location: String
-        /// The container or device format where it must not be guessed; "" to guess. "mpegts" takes a transport stream
-        /// apart instead of passing it through.
+        /// The container or device format where it must not be guessed; "" to guess. "mpegts" takes a
+        /// transport stream apart instead of passing it through.
         public var formatName = ""
         /// Which streams, by FFmpeg's stream specifiers joined by ","; "" or "all" for all.
         public var streams = ""
@@ -35,7 +36,8 @@ public struct MediaInput: ~Copyable {
     private let stream: TransportStreamSource?
     private let frames: FrameSource?
 
-    /// Opens what `options` say; waits for a server. Interrupted (``MediaInterrupt``), it is a medium at its end.
+    /// Opens what `options` say; waits for a server. Interrupted (``MediaInterrupt``), it is a medium at its
+    /// end.
     public init(_ options: Options) throws(StageError) {
         do throws(StageError) {
             (stream, frames) = try MediaOpener(options).open()
@@ -45,9 +47,8 @@ public struct MediaInput: ~Copyable {
         }
     }
 
-    /// Puts packets in `output` as far as there is room, waiting for the first one if the medium comes from elsewhere (a
-    /// transport stream on a pipe: for 50 ms at most);
-    /// false at the end.
+    /// Puts packets in `output` as far as there is room, waiting for the first one if the medium comes from
+    /// elsewhere (a transport stream on a pipe: for 50 ms at most); false at the end.
     public mutating func read(
         into output: inout PacketBatch, context: inout StageContext
     ) throws(StageError) -> Bool {
@@ -92,7 +93,7 @@ struct MediaOpener {
         let (head, isWhole) = try MediaOpener.head(of: file)
         if head.isEmpty {
             throw .failure(
-                "\(path == "-" ? "standard input" : path) \(MediaInterrupt.isRequested ? "was given up" : "is empty")"
+                "\(path == "-" ? "standard input" : path) is empty"
             )
         }
         if TransportStreamProbe.firstPacket(in: head, isWhole: isWhole) != nil {
@@ -127,8 +128,8 @@ struct MediaOpener {
     private func stream(_ bytes: MediaBytes, head: [UInt8]) throws(StageError) -> TransportStreamSource {
         if options.start.count > 0 || !["", "all"].contains(options.streams) {
             throw .usage(
-                "\(options.location) is a transport stream, passed through as it is: it takes no start= or streams= "
-                    + "(format=mpegts takes it apart)")
+                "\(options.location) is a transport stream, passed through as it is: it takes no start= "
+                    + "or streams= (format=mpegts takes it apart)")
         }
         let isRewound = bytes.canSeek && bytes.seek(to: 0)
         return TransportStreamSource(

@@ -1,8 +1,8 @@
 import CFFmpeg
 import FreshetCore
 
-/// Which streams of an input to take: `all`, or FFmpeg's stream specifiers joined by "," (`v:0,a:1`, `a:m:language:eng`).
-/// Nothing said takes everything that is not a cover picture or a font.
+/// Which streams of an input to take: `all`, or FFmpeg's stream specifiers joined by "," (`v:0,a:1`,
+/// `a:m:language:eng`). Nothing said takes everything that is not a cover picture or a font.
 struct StreamSelection {
     private let specifiers: [String]
 

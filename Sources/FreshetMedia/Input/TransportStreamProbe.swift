@@ -9,10 +9,11 @@ enum TransportStreamProbe {
     /// Bytes that are enough to find packets behind a cut one.
     static let fullByteCount = 16 * packetByteCount
 
-    /// Where the first packet begins; `nil` when `head` is no transport stream. `isWhole` says that nothing follows.
+    /// Where the first packet begins; `nil` when `head` is no transport stream. `isWhole` says that nothing
+    /// follows.
     ///
-    /// At the very start five packets in a row are asked for (fewer when there are no more bytes), further in ten:
-    /// chance must not make a stream of what is none.
+    /// At the very start five packets in a row are asked for (fewer when there are no more bytes), further in
+    /// ten: chance must not make a stream of what is none.
     static func firstPacket(in head: [UInt8], isWhole: Bool) -> Int? {
         if isRun(head, from: 0, atLeast: isWhole ? 1 : 5, ofWhole: isWhole) { return 0 }
         for offset in 1..<packetByteCount where isRun(head, from: offset, atLeast: 10, ofWhole: false) {

@@ -1,12 +1,12 @@
 import CFFmpeg
 import FreshetCore
 
-/// Gives a transport stream as it is, byte for byte: whole packets of 188 bytes, seven to a packet of ours where they are
-/// there already, fewer rather than wait.
+/// Gives a transport stream as it is, byte for byte: whole packets of 188 bytes, seven to a packet of ours
+/// where they are there already, fewer rather than wait.
 ///
-/// Bytes that are no packet (in front of the first one, damage in the middle, a packet cut at the end) go in packets of
-/// their own, in their place, so that nothing is lost and what follows is aligned again. They are counted as malformed and
-/// told once.
+/// Bytes that are no packet (in front of the first one, damage in the middle, a packet cut at the end) go in
+/// packets of their own, in their place, so that nothing is lost and what follows is aligned again. They are
+/// counted as malformed and told once.
 final class TransportStreamSource {
     private let name: String
     private let bytes: MediaBytes
@@ -23,7 +23,8 @@ final class TransportStreamSource {
     private static let packetByteCount = TransportStreamProbe.packetByteCount
     private static let fullByteCount = 7 * packetByteCount
 
-    /// A source of `bytes`, played `rounds` times (`nil` for ever; more than once only where they can be sought in).
+    /// A source of `bytes`, played `rounds` times (`nil` for ever; more than once only where they can be
+    /// sought in).
     init(name: String, bytes: MediaBytes, rounds: Int?) {
         self.name = name
         self.bytes = bytes
@@ -90,8 +91,8 @@ final class TransportStreamSource {
             context.report(
                 .notice(
                     isTail
-                        ? "\(name) ends inside a packet; its last \(end - start) bytes are passed on as they are"
-                        : "\(name) is damaged: it has bytes that are no packets; they are passed on as they are"
+                        ? "\(name) ends inside a packet; its last \(end - start) bytes pass as they are"
+                        : "\(name) is damaged: it has bytes that are no packets; they pass as they are"
                 ))
         }
         context.counters.add(.malformed)

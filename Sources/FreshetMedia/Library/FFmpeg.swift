@@ -3,8 +3,8 @@ import FreshetCore
 
 /// FFmpeg's functions, under their own names, once its libraries are loaded. A copy is one pointer.
 ///
-/// Loading takes some 50 ms and 20 MB, so it happens when media must first be opened that is not a plain transport
-/// stream, not at start.
+/// Loading takes some 50 ms and 20 MB, so it happens when media must first be opened that is not a plain
+/// transport stream, not at start.
 struct FFmpeg: @unchecked Sendable {
     // Safe to share: the table is filled once, under a lock, and never changed or freed.
     private let table: UnsafePointer<cffmpeg_functions>

@@ -27,8 +27,8 @@ final class BitstreamFilter {
     func apply(to packet: UnsafeMutablePointer<AVPacket>) -> Int32 {
         var code = ffmpeg.calls.av_bsf_send_packet(context, packet)
         if code >= 0 { code = ffmpeg.calls.av_bsf_receive_packet(context, packet) }
-        // The filter tells the decoder's configuration with the first packet; the container has it already, and Matroska's
-        // muxer would write it a second time, into a place that is too small.
+        // The filter tells the decoder's configuration with the first packet; the container has it already,
+        // and Matroska's muxer would write it a second time, into a place that is too small.
         if code >= 0 { ffmpeg.calls.av_packet_free_side_data(packet) }
         return code
     }

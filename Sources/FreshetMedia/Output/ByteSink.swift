@@ -8,8 +8,8 @@ public final class ByteSink {
     private let writer = GatheredWriter()
     private let gathers: Bool
 
-    /// Writes to the file at `path`, from its start or with `isAppending` at its end; gathers small pieces for up to a
-    /// quarter of a second.
+    /// Writes to the file at `path`, from its start or with `isAppending` at its end; gathers small pieces
+    /// for up to a quarter of a second.
     public init(path: String, isAppending: Bool) throws(StageError) {
         file = try FileOutput(path: path, isAppending: isAppending)
         gathers = true

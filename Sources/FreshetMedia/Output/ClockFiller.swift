@@ -1,10 +1,10 @@
-/// Puts clock references into a variable-rate transport stream from libavformat, which writes one only where a picture (or,
-/// without video, an audio frame) begins: too few below 25 pictures a second.
+/// Puts clock references into a variable-rate transport stream from libavformat, which writes one only where
+/// a picture (or, without video, an audio frame) begins: too few below 25 pictures a second.
 ///
-/// Every PES packet's decoding time says when it is to leave: the muxer's delay before. So where a PES packet begins that
-/// leaves more than `interval` after the last reference, packets that carry nothing but a reference go in front of it,
-/// evenly, one each interval at least. A picture then leaves within one interval of its time, however long the next one takes to come, and
-/// nothing is held back.
+/// Every PES packet's decoding time says when it is to leave: the muxer's delay before. So where a PES packet
+/// begins that leaves more than `interval` after the last reference, packets that carry nothing but a
+/// reference go in front of it, evenly, one each interval at least. A picture then leaves within one interval
+/// of its time, however long the next one takes to come, and nothing is held back.
 ///
 /// A packet without payload repeats its PID's continuity counter (ISO/IEC 13818-1 §2.4.3.3).
 struct ClockFiller {
@@ -96,7 +96,8 @@ struct ClockFiller {
         if pid == clockPID { counter = packet[3] & 0x0F }
     }
 
-    /// When `packet` is to leave, where it says so: by its reference, or by the PES header that it begins with.
+    /// When `packet` is to leave, where it says so: by its reference, or by the PES header that it begins
+    /// with.
     private func departure(of packet: UnsafeRawBufferPointer) -> Int64? {
         if let reference = ClockFiller.reference(of: packet) { return reference }
         guard packet[1] & 0x40 != 0, packet[3] & 0x10 != 0 else { return nil }

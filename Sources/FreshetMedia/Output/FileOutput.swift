@@ -2,7 +2,8 @@ import CFFmpeg
 import FreshetCore
 import Glibc
 
-/// A file that a recording is written to: plain writes, so that all that was written stays if the process is killed.
+/// A file that a recording is written to: plain writes, so that all that was written stays if the process is
+/// killed.
 final class FileOutput: MuxedBytes {
     /// The file's path.
     let path: String

@@ -43,7 +43,8 @@ struct MediaContainer {
     /// MPEG-TS.
     static let transportStream = MediaContainer(
         name: "ts", muxerName: "mpegts", settings: [], needsSeeking: false)
-    /// MP4 in fragments of half a second, each complete when it is written: readable up to there whatever happens.
+    /// MP4 in fragments of half a second, each complete when it is written: readable up to there whatever
+    /// happens.
     static let fragmentedMP4 = MediaContainer(
         name: "fmp4", muxerName: "mp4",
         settings: [("movflags", "+delay_moov+default_base_moof"), ("frag_duration", "500000")],
@@ -71,8 +72,8 @@ struct MediaContainer {
         return ffmpeg.calls.avformat_query_codec(muxer, codec, -1) == 1
     }
 
-    /// What libavformat writes to a transport stream with a stream type of its own. (It writes anything else too, as
-    /// private data that nobody can play; AV1 and VP9 have no settled mapping.)
+    /// What libavformat writes to a transport stream with a stream type of its own. (It writes anything else
+    /// too, as private data that nobody can play; AV1 and VP9 have no settled mapping.)
     private static let transportStreamCodecs: Set<UInt32> = Set(
         [
             AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_MPEG4, AV_CODEC_ID_H264,

@@ -3,8 +3,8 @@ import FreshetCore
 
 /// Writes coded frames into a container, by libavformat: nothing is coded anew.
 ///
-/// Every frame keeps its times but for one common shift, so tracks stay as far apart as they were. Conversions of the bit
-/// stream (start codes, ADTS headers) are made by libavformat's own filters.
+/// Every frame keeps its times but for one common shift, so tracks stay as far apart as they were.
+/// Conversions of the bit stream (start codes, ADTS headers) are made by libavformat's own filters.
 final class MediaMuxer {
     /// What to write and how.
     struct Options {
@@ -42,8 +42,8 @@ final class MediaMuxer {
     private var lastSpan: [Int64]
     private var isFinished = false
 
-    /// Begins a container in `bytes` with all tracks of `format` that it can carry; fails when it cannot carry the video, or
-    /// any audio.
+    /// Begins a container in `bytes` with all tracks of `format` that it can carry; fails when it cannot
+    /// carry the video, or any audio.
     init(
         _ ffmpeg: FFmpeg, _ format: MediaFormat, into bytes: MuxedBytes, _ options: Options
     ) throws(StageError) {
@@ -114,13 +114,14 @@ final class MediaMuxer {
         try check(refused: refused, carried: carried)
     }
 
-    /// Video that cannot be carried while no other is, or audio likewise, is the programme itself: refused. Anything else is
-    /// left out with a notice.
+    /// Video that cannot be carried while no other is, or audio likewise, is the programme itself: refused.
+    /// Anything else is left out with a notice.
     private func check(refused: [String], carried: Set<String>) throws(StageError) {
         for kind in ["video", "audio"] where !carried.contains(kind) {
             if let first = refused.first(where: { $0.hasSuffix(" " + kind) }), !isAudioOnly(kind) {
                 throw .failure(
-                    "\(container.name) cannot carry \(first); use another container, or choose other streams with streams="
+                    "\(container.name) cannot carry \(first); "
+                        + "use another container, or choose other streams with streams="
                 )
             }
         }
@@ -133,8 +134,8 @@ final class MediaMuxer {
         kind == "video" && ["mp3", "mp2", "adts", "ac3"].contains(container.muxerName)
     }
 
-    /// True when the video track, or the first carried track where there is none, is `track`: the one that segments and
-    /// clocks go by.
+    /// True when the video track, or the first carried track where there is none, is `track`: the one that
+    /// segments and clocks go by.
     var leadingTrack: Int {
         let carried = format.tracks.indices.filter { streamOfTrack[$0] >= 0 }
         return carried.first { format.tracks[$0].kind == AVMEDIA_TYPE_VIDEO } ?? carried.first ?? 0
@@ -156,8 +157,9 @@ final class MediaMuxer {
         if code < 0 { throw failure(code, "cannot write") }
     }
 
-    /// AAC with a header on each frame, as transport streams have it, loses the headers in containers that have the
-    /// decoder's configuration in front. (libavformat's own conversion knows it too late: at the first frame.)
+    /// AAC with a header on each frame, as transport streams have it, loses the headers in containers that
+    /// have the decoder's configuration in front. (libavformat's own conversion knows it too late: at the
+    /// first frame.)
     private func filter(
         for track: MediaTrack, _ stream: UnsafeMutablePointer<AVStream>
     ) throws(StageError) -> BitstreamFilter? {

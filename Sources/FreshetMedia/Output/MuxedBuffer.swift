@@ -3,8 +3,10 @@ import FreshetCore
 
 /// A muxer's bytes in memory, until they are taken away in pieces.
 ///
-/// It grows to what the largest picture, with what the muxer held back for its order, needs, and stays that large. Past
-/// `limit` the muxer is told that there is no room, which ends the stream: so much between two hand-overs is no live media.
+/// It grows to what the largest picture, with what the muxer held back for its order, needs, and stays that
+/// large. Past
+/// `limit` the muxer is told that there is no room, which ends the stream: so much between two hand-overs
+/// is no live media.
 final class MuxedBuffer: MuxedBytes {
     /// Bytes written since the beginning.
     private(set) var writtenByteCount = 0

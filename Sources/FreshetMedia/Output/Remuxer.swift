@@ -2,8 +2,8 @@ import CFFmpeg
 public import FreshetCore
 import Glibc
 
-/// Turns a line into the bytes of another container, without coding anew: a transport stream (or any bytes that FFmpeg can
-/// take apart) on a thread of its own, samples at once.
+/// Turns a line into the bytes of another container, without coding anew: a transport stream (or any bytes
+/// that FFmpeg can take apart) on a thread of its own, samples at once.
 public final class Remuxer {
     private enum Way {
         case undecided
@@ -90,7 +90,8 @@ public final class Remuxer {
         return true
     }
 
-    /// Ends the container; true when all its bytes were given. Call again after room was made, or after 20 ms.
+    /// Ends the container; true when all its bytes were given. Call again after room was made, or after 20
+    /// ms.
     public func finish(into batch: inout PacketBatch, context: inout StageContext) throws(StageError) -> Bool
     {
         switch way {

@@ -3,20 +3,22 @@ public import FreshetCore
 
 /// Turns a line of samples into the bytes of a container, in memory.
 ///
-/// The first packet it takes must be the line's format; a later format begins the container anew. Bytes are taken away
-/// with ``unread`` and ``removeFirst(_:)`` before more samples are given, or the buffer grows.
+/// The first packet it takes must be the line's format; a later format begins the container anew. Bytes are
+/// taken away with ``unread`` and ``removeFirst(_:)`` before more samples are given, or the buffer grows.
 public final class SampleMuxer {
     /// What to make.
     public struct Options: Sendable {
         /// The container, as `format=` names it ("ts" is MPEG-TS).
         public var formatName = "ts"
-        /// Bits per second of a constant-rate transport stream, null packets included; 0 for as many as the media take.
+        /// Bits per second of a constant-rate transport stream, null packets included; 0 for as many as the
+        /// media take.
         public var muxRate = 0
         /// The programme's name; "" keeps the medium's own.
         public var programName = ""
         /// Longest span between two clock references of a transport stream.
         public var clockInterval = Nanoseconds.milliseconds(40)
-        /// How far a transport stream's clock runs ahead of decoding: how long a receiver must hold a frame at least.
+        /// How far a transport stream's clock runs ahead of decoding: how long a receiver must hold a frame
+        /// at least.
         public var delay = Nanoseconds.milliseconds(100)
 
         /// The defaults.
@@ -43,7 +45,8 @@ public final class SampleMuxer {
         self.sink = sink ?? buffer
         guard var container = MediaContainer.named(options.formatName) else {
             throw .usage(
-                "no container is called '\(options.formatName)'; there are \(MediaContainer.names.joined(separator: ", "))"
+                "no container is called '\(options.formatName)'; there are "
+                    + MediaContainer.names.joined(separator: ", ")
             )
         }
         // What goes down a line cannot be gone back to.
@@ -94,7 +97,8 @@ public final class SampleMuxer {
         if elapsed > time.since(first).count + options.delay.count {
             hasToldOfRate = true
             notices.append(
-                "mux-rate \(options.muxRate) is too low for this input: its frames leave later than they are shown"
+                "mux-rate \(options.muxRate) is too low for this input: "
+                    + "its frames leave later than they are shown"
             )
         }
     }

@@ -1,9 +1,10 @@
-/// Keeps the timestamps of one medium's tracks on one line that never goes back, whatever the source's clock does, and
-/// without moving the tracks against each other.
+/// Keeps the timestamps of one medium's tracks on one line that never goes back, whatever the source's clock
+/// does, and without moving the tracks against each other.
 ///
 /// A jump of more than ``jumpLimit`` (a source that started anew, a spliced file)
-/// moves everything that follows, so that the line goes on where it was. Frames keep their distances otherwise. Times are
-/// in microseconds only to compare tracks; each frame is moved by whole ticks of its own track's base.
+/// moves everything that follows, so that the line goes on where it was. Frames keep their distances
+/// otherwise. Times are in microseconds only to compare tracks; each frame is moved by whole ticks of its own
+/// track's base.
 struct TimestampLine {
     /// What one track is known by.
     private struct Track {
@@ -22,8 +23,8 @@ struct TimestampLine {
     /// Microseconds added to all that follows each jump; the first is 0.
     private var shifts: [Int64] = [0]
 
-    /// A line for `trackCount` tracks that has seen nothing. Where `mayJump` is false (a file with one clock throughout),
-    /// a long step forward is a gap and stays one.
+    /// A line for `trackCount` tracks that has seen nothing. Where `mayJump` is false (a file with one clock
+    /// throughout), a long step forward is a gap and stays one.
     init(trackCount: Int, mayJump: Bool) {
         tracks = Array(repeating: Track(), count: trackCount)
         forwardLimit = mayJump ? TimestampLine.jumpLimit : .max
@@ -32,8 +33,8 @@ struct TimestampLine {
     /// How often the clock jumped.
     private(set) var jumpCount = 0
 
-    /// How many microseconds to add to the times of the next frame of `track`, whose decoding time is `decode` and which
-    /// lasts `span`; both in microseconds as they came.
+    /// How many microseconds to add to the times of the next frame of `track`, whose decoding time is
+    /// `decode` and which lasts `span`; both in microseconds as they came.
     mutating func shift(track index: Int, decode: Int64, span: Int64) -> Int64 {
         var track = tracks[index]
         let newest = tracks.compactMap(\.lastDecode).max()

@@ -16,8 +16,8 @@ final class BytePipe: MediaBytes, @unchecked Sendable {
     private var isAbandoned = false
     private let wakeup: Int32
 
-    /// A pipe that holds up to `capacity` bytes. `wakeup` is an event descriptor to signal when an empty pipe has
-    /// something to read, or has been closed; -1 for none.
+    /// A pipe that holds up to `capacity` bytes. `wakeup` is an event descriptor to signal when an empty pipe
+    /// has something to read, or has been closed; -1 for none.
     init(capacity: Int, wakeup: Int32 = -1) {
         self.wakeup = wakeup
         storage = .allocate(byteCount: capacity, alignment: 64)
@@ -34,8 +34,8 @@ final class BytePipe: MediaBytes, @unchecked Sendable {
         storage.deallocate()
     }
 
-    /// Puts in as many of `bytes` as there is room for, after waiting up to `milliseconds` for any room; returns how many.
-    /// A reader that has gone takes everything, and throws it away.
+    /// Puts in as many of `bytes` as there is room for, after waiting up to `milliseconds` for any room;
+    /// returns how many. A reader that has gone takes everything, and throws it away.
     func write(_ bytes: UnsafeRawBufferPointer, waiting milliseconds: Int) -> Int {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

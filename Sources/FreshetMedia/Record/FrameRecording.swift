@@ -1,10 +1,11 @@
 import CFFmpeg
 import FreshetCore
 
-/// Writes coded frames to a recording's files: one, or a new one at the first keyframe after each segment's length.
+/// Writes coded frames to a recording's files: one, or a new one at the first keyframe after each segment's
+/// length.
 ///
-/// Around a cut two files are open: frames decoded before the cut go to the old one, wherever they stand in the stream,
-/// until every track is past it or the leading one is two seconds ahead.
+/// Around a cut two files are open: frames decoded before the cut go to the old one, wherever they stand in
+/// the stream, until every track is past it or the leading one is two seconds ahead.
 final class FrameRecording {
     /// What to record to.
     struct Options {

@@ -3,10 +3,10 @@ public import FreshetCore
 
 /// Records a line to files, in the container that the file's name or `format=` asks for.
 ///
-/// A transport stream into `.ts` is written byte for byte, without FFmpeg. Into any other container it is taken apart and
-/// muxed anew, without coding; samples are muxed directly. `.ts`, `.mkv` and `.mp4` can be read up to the last half
-/// second whatever ends the process: an `.mp4` is written in fragments. `format=mp4` writes the plain kind, whose index is
-/// at its end and is there only after a clean one.
+/// A transport stream into `.ts` is written byte for byte, without FFmpeg. Into any other container it is
+/// taken apart and muxed anew, without coding; samples are muxed directly. `.ts`, `.mkv` and `.mp4` can be
+/// read up to the last half second whatever ends the process: an `.mp4` is written in fragments. `format=mp4`
+/// writes the plain kind, whose index is at its end and is there only after a clean one.
 public final class Recorder {
     /// What to record to.
     public struct Options: Sendable {

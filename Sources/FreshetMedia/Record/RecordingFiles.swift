@@ -2,8 +2,8 @@ import CFFmpeg
 import FreshetCore
 import Glibc
 
-/// Names a recording's files: a path with strftime's patterns, and a number where one recording has several files that
-/// the pattern would not tell apart.
+/// Names a recording's files: a path with strftime's patterns, and a number where one recording has several
+/// files that the pattern would not tell apart.
 struct RecordingPath {
     private let pattern: String
     private let isNumbered: Bool
@@ -44,7 +44,8 @@ struct RecordingPath {
 }
 
 /// A list of a recording's files, one JSON object a line, each line written when its file is complete:
-/// `{"file":"show-00001.ts","start":0.000,"duration":6.000,"bytes":1234567}` (seconds of the stream's own clock).
+/// `{"file":"show-00001.ts","start":0.000,"duration":6.000,"bytes":1234567}`,
+/// in seconds of the stream's own clock.
 final class RecordingIndex {
     private let file: FileOutput
 

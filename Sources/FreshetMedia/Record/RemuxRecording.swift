@@ -2,8 +2,8 @@ import CFFmpeg
 import FreshetCore
 import Glibc
 
-/// Takes a line of bytes apart on a thread of its own, because libavformat pulls what the line pushes, and hands the coded
-/// frames to a writer there.
+/// Takes a line of bytes apart on a thread of its own, because libavformat pulls what the line pushes, and
+/// hands the coded frames to a writer there.
 final class RemuxWorker {
     /// What the worker does with what it finds; called on its thread only.
     class Writer {
@@ -20,7 +20,8 @@ final class RemuxWorker {
     private let pipe: BytePipe
     private var thread: WorkerThread?
 
-    /// Starts a worker for `writer`. `name` is what error messages call the input; `isTransportStream` saves guessing.
+    /// Starts a worker for `writer`. `name` is what error messages call the input; `isTransportStream` saves
+    /// guessing.
     init(
         _ ffmpeg: FFmpeg, name: String, isTransportStream: Bool, streams: String, writer: Writer
     ) throws(StageError) {
@@ -45,7 +46,8 @@ final class RemuxWorker {
         thread?.wait()
     }
 
-    /// Hands over as much of `packet` as there is room for after `milliseconds`; takes that off it. True when all went.
+    /// Hands over as much of `packet` as there is room for after `milliseconds`; takes that off it. True when
+    /// all went.
     func write(_ packet: inout Packet, waiting milliseconds: Int) throws(StageError) -> Bool {
         _ = try thread?.hasEnded(waiting: 0)
         let count = pipe.write(packet.unsafeBytes, waiting: milliseconds)
@@ -53,7 +55,8 @@ final class RemuxWorker {
         return packet.byteCount == 0
     }
 
-    /// Ends the input and waits up to `milliseconds` for the worker to complete what it writes; true when it has.
+    /// Ends the input and waits up to `milliseconds` for the worker to complete what it writes; true when it
+    /// has.
     func finish(waiting milliseconds: Int) throws(StageError) -> Bool {
         pipe.close()
         return try thread?.hasEnded(waiting: milliseconds) ?? true
@@ -83,7 +86,8 @@ final class RemuxWorker {
             options.formatName = isTransportStream ? "mpegts" : nil
             options.selection = StreamSelection(streams)
             options.isLocal = true
-            // Long enough for a track that begins late; a stream whose tracks are all known is not looked at further.
+            // Long enough for a track that begins late; a stream whose tracks are all known is not looked at
+            // further.
             options.analyzeMicroseconds = 5_000_000
             options.settings = [("probesize", "20000000")]
             var demuxer = try Demuxer(ffmpeg, options, bytes: pipe)

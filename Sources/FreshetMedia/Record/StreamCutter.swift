@@ -1,5 +1,5 @@
-/// Finds where a transport stream can be cut so that what follows plays alone: in front of the packet that begins a
-/// keyframe of the first programme's video (of its first stream where it has no video).
+/// Finds where a transport stream can be cut so that what follows plays alone: in front of the packet that
+/// begins a keyframe of the first programme's video (of its first stream where it has no video).
 struct StreamCutter {
     private static let size = TransportStreamProbe.packetByteCount
     /// Microseconds of stream that the part before the last cut held.
@@ -110,8 +110,9 @@ struct StreamCutter {
         return high << 30 | middle << 15 | low
     }
 
-    /// True when a decoder can start with this packet: it says so itself (random access indicator), or what it begins
-    /// with does: parameter sets or an IDR picture (H.264, HEVC), a sequence header (MPEG-2). Audio always can.
+    /// True when a decoder can start with this packet: it says so itself (random access indicator), or what
+    /// it begins with does: parameter sets or an IDR picture (H.264, HEVC), a sequence header (MPEG-2). Audio
+    /// always can.
     private func isKeyframe(_ packet: UnsafeRawBufferPointer, _ payload: Int) -> Bool {
         if packet[3] & 0x20 != 0, packet[4] > 0, packet[5] & 0x40 != 0 { return true }
         guard [0x01, 0x02, 0x10, 0x1B, 0x24].contains(codec) else { return true }

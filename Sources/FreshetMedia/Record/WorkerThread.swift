@@ -57,7 +57,8 @@ final class WorkerThread: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// Throws what the work threw, when it has ended so; true when it has ended well. Waits up to `milliseconds`.
+    /// Throws what the work threw, when it has ended so; true when it has ended well. Waits up to
+    /// `milliseconds`.
     func hasEnded(waiting milliseconds: Int) throws(StageError) -> Bool {
         pthread_mutex_lock(mutex)
         if !isEnded && milliseconds > 0 {

@@ -44,8 +44,8 @@ void cffmpeg_take_log(char *text, size_t capacity) {
 static void *open_library(const char *soname, char *message, size_t capacity) {
     void *library = dlopen(soname, RTLD_NOW | RTLD_GLOBAL);
     if (library == NULL) {
-        snprintf(message, capacity, "FFmpeg's %s cannot be loaded (%s); install Debian's ffmpeg package", soname,
-                 dlerror());
+        snprintf(message, capacity, "FFmpeg's %s cannot be loaded (%s); install Debian's ffmpeg package",
+                 soname, dlerror());
     }
     return library;
 }
@@ -53,8 +53,9 @@ static void *open_library(const char *soname, char *message, size_t capacity) {
 #define LOOK_UP(name) \
     *(void **)&functions.name = dlsym(library, #name); \
     if (functions.name == NULL) { \
-        snprintf(message, capacity, "FFmpeg's libraries lack %s; install the ffmpeg package that this program was " \
-                 "built with", #name); \
+        snprintf(message, capacity, \
+                 "FFmpeg's libraries lack %s; install the ffmpeg package that this program was built with", \
+                 #name); \
         return -1; \
     }
 

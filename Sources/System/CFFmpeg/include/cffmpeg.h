@@ -1,8 +1,8 @@
 // FFmpeg's libraries, loaded when first needed.
 //
-// A program that links libavformat starts with 135 shared libraries and 27 MB; most roles of the program never touch
-// it. So nothing is linked: the headers give the types, and this table gives the functions, looked up by name in the
-// very library version that the headers are of.
+// A program that links libavformat starts with 135 shared libraries and 27 MB; most roles of the program
+// never touch it. So nothing is linked: the headers give the types, and this table gives the functions,
+// looked up by name in the very library version that the headers are of.
 #ifndef CFFMPEG_H
 #define CFFMPEG_H
 
@@ -90,17 +90,19 @@ struct cffmpeg_functions {
     CFFMPEG_AVFORMAT(CFFMPEG_FIELD)
 };
 
-/// The table, loading the libraries at the first call. NULL when one is missing or too old: `message` then says which.
-/// May be called from any thread.
+/// The table, loading the libraries at the first call. NULL when one is missing or too old: `message` then
+/// says which. May be called from any thread.
 const struct cffmpeg_functions *_Nullable cffmpeg_load(char *_Nonnull message, size_t capacity);
 
 /// Loads libavdevice too (capture devices) and registers what it has. 0, or -1 when it is missing.
 int cffmpeg_load_devices(void);
 
-/// The last error line that FFmpeg logged on this thread since the last call, without its line end; "" for none.
+/// The last error line that FFmpeg logged on this thread since the last call, without its line end; "" for
+/// none.
 void cffmpeg_take_log(char *_Nonnull text, size_t capacity);
 
-/// Ends every blocking call of this process that waits in FFmpeg or in `cffmpeg_wait_readable`. Async-signal-safe.
+/// Ends every blocking call of this process that waits in FFmpeg or in `cffmpeg_wait_readable`.
+/// Async-signal-safe.
 void cffmpeg_request_interrupt(void);
 /// Takes the request back, so that inputs can be opened again.
 void cffmpeg_clear_interrupt(void);

@@ -5,12 +5,13 @@ import Testing
 @testable import FreshetMedia
 
 /// Frames through the whole way: a file, muxed to a transport stream, recorded in each container.
-@Suite struct RoundTripTests {
+@Suite struct MediaMuxerTests {
     static let inputs: [(name: String, arguments: String)] = [
         ("b-frames.mp4", "\(Clips.video) \(Clips.audio) \(Clips.h264) -c:a aac"),
         (
             "hevc.mkv",
-            "\(Clips.video) \(Clips.audio) -c:v libx265 -preset ultrafast -x265-params log-level=none -c:a ac3"
+            "\(Clips.video) \(Clips.audio) -c:v libx265 -preset ultrafast"
+                + " -x265-params log-level=none -c:a ac3"
         ),
         ("mpeg2.mov", "\(Clips.video) \(Clips.audio) -c:v mpeg2video -bf 2 -c:a libmp3lame"),
         ("opus.mkv", "\(Clips.video) \(Clips.audio) \(Clips.h264) -c:a libopus"),
@@ -20,8 +21,8 @@ import Testing
         ),
         (
             "tracks.mkv",
-            "\(Clips.video) \(Clips.audio) -f lavfi -i sine=f=880:r=44100:d=1.2 -map 0 -map 1 -map 2 \(Clips.h264)"
-                + " -c:a:0 aac -c:a:1 ac3"
+            "\(Clips.video) \(Clips.audio) -f lavfi -i sine=f=880:r=44100:d=1.2 -map 0 -map 1"
+                + " -map 2 \(Clips.h264) -c:a:0 aac -c:a:1 ac3"
         ),
         ("radio.m4a", "\(Clips.audio) -c:a aac"),
         ("radio.mp3", "\(Clips.audio) -c:a libmp3lame"),
