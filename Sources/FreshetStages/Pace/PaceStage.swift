@@ -31,6 +31,9 @@ public struct PaceStage: Stage, ~Copyable {
                     "lead", .duration, default: "0",
                     "how much of the stream goes out ahead of its time at the start, to fill receivers"),
                 StageParameter(
+                    "follow", .flag, default: "false",
+                    "keeps in step with a live source, whose clock is not this host's"),
+                StageParameter(
                     "hold", .integer(1...65_536), default: "512", "packets waiting here at most"),
             ],
             example: "demux input=media/clip.ts ! packetize ! pace speed=2 ! udp-send to=rtp://127.0.0.1:5004"
@@ -39,6 +42,7 @@ public struct PaceStage: Stage, ~Copyable {
 
     private var pacer: Pacer
     private let isOff: Bool
+    private let follows: Bool
     private let batch: Nanoseconds
     private var held: PacketBatch
     private var deadline: Instant?
@@ -51,6 +55,7 @@ public struct PaceStage: Stage, ~Copyable {
     public init(_ configuration: Pacer.Configuration = .init(), batch: Nanoseconds = .zero, hold: Int = 512) {
         pacer = Pacer(configuration)
         isOff = false
+        follows = configuration.followsSource
         self.batch = batch
         held = PacketBatch(capacity: hold)
     }
@@ -64,6 +69,8 @@ public struct PaceStage: Stage, ~Copyable {
         configuration.burstLimit = arguments.duration("burst-limit") ?? configuration.burstLimit
         configuration.catchUpFactor = Int64(arguments.integer("catch-up") ?? 4)
         configuration.lateLimit = arguments.duration("late-limit") ?? configuration.lateLimit
+        configuration.followsSource = arguments.flag("follow")
+        follows = configuration.followsSource
         pacer = Pacer(configuration)
         isOff = arguments.text("mode") == "off"
         batch = arguments.duration("batch") ?? .zero
@@ -86,7 +93,10 @@ public struct PaceStage: Stage, ~Copyable {
     ) throws(StageError) {
         if context.isStopping { input.removeAll() }
         while true {
-            while !held.isFull, let packet = input.popFirst() { held.append(packet) }
+            while !held.isFull, let packet = input.popFirst() {
+                if follows { noteArrival(packet, isBlocked: held.freeCount == 1, context: &context) }
+                held.append(packet)
+            }
             let count = held.count
             release(into: &output, context: &context)
             if held.count == count || input.isEmpty { return }
@@ -110,6 +120,15 @@ public struct PaceStage: Stage, ~Copyable {
 
     /// The departure of the first packet held; `nil` when there is none, or it waits for room.
     public var nextDeadline: Instant? { deadline }
+
+    private mutating func noteArrival(
+        _ packet: borrowing Packet, isBlocked: Bool, context: inout StageContext
+    ) {
+        let info = packet.info
+        guard info.flags.contains(.hasMediaTime) else { return }
+        let isDry = context.pool.freeCount == 0
+        pacer.arrived(info.mediaTime, now: context.now, isBlocked: isBlocked || isDry)
+    }
 
     private mutating func release(into output: inout PacketBatch, context: inout StageContext) {
         deadline = nil

@@ -27,6 +27,10 @@ public struct Pacer: Sendable {
         /// A packet later than this starts the schedule anew.
         public var lateLimit = Nanoseconds.milliseconds(500)
 
+        /// Keeps in step with a live source, whose clock is not this host's; see
+        /// ``Pacer/arrived(_:now:isBlocked:)``.
+        public var followsSource = false
+
         /// The defaults: the stream's own speed, at once.
         public init() {}
     }
@@ -40,6 +44,19 @@ public struct Pacer: Sendable {
 
     /// How often the schedule was started anew.
     public private(set) var restartCount = 0
+
+    /// The least time that a packet had to spare on arrival, in this window.
+    private var leastSlack: Nanoseconds?
+    private var isWindowBlocked = false
+    private var windowEnd: Instant?
+    /// How far the schedule is still to be drawn forward, and until when that was done.
+    private var slew = Nanoseconds.zero
+    private var slewedUntil = Instant.zero
+
+    /// How long the spare time is watched before the schedule is drawn forward.
+    public static let followWindow = Nanoseconds.seconds(5)
+    /// The schedule is drawn forward by at most a thousandth: 1 ms a second.
+    private static let slewDivisor: Int64 = 1000
 
     /// Two packets further apart than this on the timeline are taken for a fault, and the schedule starts
     /// anew.
@@ -77,6 +94,39 @@ public struct Pacer: Sendable {
         guard lateness > configuration.burstLimit else { return scheduled }
         catchUp = (now, scheduled)
         return now
+    }
+
+    /// Tells a pacer that follows its source that the packet at `time` has come. `isBlocked` says that more
+    /// packets wait than may be held: the source is faster than the schedule by far, so it is no live one.
+    ///
+    /// A packet that comes after its departure moves the schedule back by as much, so that those after it are
+    /// in time again. Time to spare that every packet of a window had draws it forward, a thousandth at most:
+    /// the latency follows the source's jitter, and the difference of two clocks neither empties nor fills
+    /// the line.
+    public mutating func arrived(_ time: MediaTime, now: Instant, isBlocked: Bool) {
+        guard configuration.followsSource, let origin = anchor else { return }
+        let slack = origin.instant + span(from: origin.time, to: time) - now
+        if slack < .zero, Nanoseconds.zero - slack <= configuration.lateLimit {
+            anchor = (origin.instant - slack, origin.time)
+        }
+        leastSlack = min(leastSlack ?? slack, max(.zero, slack))
+        if isBlocked { isWindowBlocked = true }
+        let end = windowEnd ?? now + Pacer.followWindow
+        windowEnd = end
+        if now >= end {
+            // Half of it, so that two windows' jitter does not swing the schedule to and fro.
+            slew = isWindowBlocked ? .zero : (leastSlack ?? .zero) / 2
+            slewedUntil = now
+            leastSlack = nil
+            isWindowBlocked = false
+            windowEnd = now + Pacer.followWindow
+        }
+        if slew > .zero, let origin = anchor {
+            let step = min(slew, (now - slewedUntil) / Pacer.slewDivisor)
+            anchor = (origin.instant - step, origin.time)
+            slew = slew - step
+            if step > .zero { slewedUntil = now }
+        }
     }
 
     private mutating func restart(at time: MediaTime, now: Instant) -> Instant {

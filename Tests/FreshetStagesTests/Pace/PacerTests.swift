@@ -99,4 +99,55 @@ import Testing
         #expect(now == at(1_000_000_000))
         #expect(leading.restartCount == 0)
     }
+
+    /// A live source of a packet a millisecond whose clock is off by `partsPerMillion`, with `jitter` of the
+    /// network; returns how long each packet waited.
+    private func waits(
+        _ count: Int64, partsPerMillion: Int64, jitter: UInt64, follows: Bool = true
+    ) -> [Int64] {
+        var configuration = Pacer.Configuration()
+        configuration.followsSource = follows
+        var pacer = Pacer(configuration)
+        var random = PRNG(seed: 9)
+        var result: [Int64] = []
+        var previous = at(0)
+        for step in 0..<count {
+            let media = MediaTime(ticks: step * 27_000)
+            let sent = step * 1_000_000 - step * partsPerMillion
+            let arrival = max(previous, at(sent + Int64(random.below(jitter + 1))))
+            pacer.arrived(media, now: arrival, isBlocked: false)
+            let departure = max(pacer.departure(of: media, now: arrival), arrival)
+            result.append((departure - arrival).count)
+            previous = arrival
+        }
+        return result
+    }
+
+    @Test(arguments: [-200, 200] as [Int64])
+    func aLiveSourcesClockIsFollowed(partsPerMillion: Int64) {
+        // Ten minutes: 120 ms apart at 200 ppm if nothing were done.
+        let followed = waits(600_000, partsPerMillion: partsPerMillion, jitter: 3_000_000)
+        #expect(followed.suffix(300_000).allSatisfy { $0 <= 12_000_000 })
+        // All but two in a hundred have time to spare, so departures are even.
+        let late = followed.suffix(300_000).filter { $0 == 0 }.count
+        #expect(late < 6_000)
+    }
+
+    @Test func withoutFollowingAFastSourceFillsTheLine() {
+        let waited = waits(600_000, partsPerMillion: 200, jitter: 0, follows: false)
+        #expect(waited.last.map { $0 > 100_000_000 } == true)
+    }
+
+    @Test func aFileIsNotTakenForALiveSource() {
+        var configuration = Pacer.Configuration()
+        configuration.followsSource = true
+        var pacer = Pacer(configuration)
+        _ = pacer.departure(of: MediaTime(ticks: 0), now: at(0))
+        for step in 1...60_000 as ClosedRange<Int64> {
+            // Held 512 packets ahead, always full.
+            pacer.arrived(MediaTime(ticks: (step + 512) * 27_000), now: at(step * 1_000_000), isBlocked: true)
+            let departure = pacer.departure(of: MediaTime(ticks: step * 27_000), now: at(step * 1_000_000))
+            #expect(departure == at(step * 1_000_000))
+        }
+    }
 }
