@@ -73,6 +73,11 @@ let package = Package(
                 "FreshetPipelines",
             ],
             swiftSettings: house),
+        // Counts allocations on the packet path; means something in a release build only.
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        .executableTarget(
+            name: "allocation-check", dependencies: ["FreshetCore", "FreshetEngine", "CAllocationCounter"],
+            path: "Tests/AllocationCheck", swiftSettings: house),
 
         // What the suites with real processes share: running programs, places on the loopback, comparing media.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),

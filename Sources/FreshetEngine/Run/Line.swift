@@ -1,15 +1,15 @@
-internal import FreshetCore
+package import FreshetCore
 
 /// One stage of a running line, and the batch behind it.
-final class LineStep {
-    let stage: AnyStage
+package final class LineStep {
+    package let stage: AnyStage
     /// Where the stage stands in the pipeline's text; `nil` for the engine's own stages.
     let location: SourceLocation?
     // Unchecked exclusivity: touched by the loop's own thread only; a step's output is the next step's input, two properties
     // of two objects, never one twice.
     @exclusivity(unchecked) var output: PacketBatch
 
-    init(_ stage: AnyStage, at location: SourceLocation?, batchCapacity: Int) {
+    package init(_ stage: AnyStage, at location: SourceLocation?, batchCapacity: Int) {
         self.stage = stage
         self.location = location
         output = PacketBatch(capacity: batchCapacity)
@@ -17,7 +17,7 @@ final class LineStep {
 }
 
 /// Stages in a row on one thread, from a source to a sink: runs each in turn until nothing moves.
-final class Line {
+package final class Line {
     /// The most passes over the stages in one turn, so that no line starves the others of its loop.
     static let passLimit = 16
 
@@ -37,14 +37,14 @@ final class Line {
     /// Lets go of what feeds the line, so that the other side does not wait for it.
     private let release: () -> Void
 
-    init(_ steps: [LineStep], hasOwnSource: Bool, isBranch: Bool, release: @escaping () -> Void) {
+    package init(_ steps: [LineStep], hasOwnSource: Bool, isBranch: Bool, release: @escaping () -> Void) {
         self.steps = steps
         self.hasOwnSource = hasOwnSource
         self.isBranch = isBranch
         self.release = release
     }
 
-    func start(now: Instant) throws(PipelineError) {
+    package func start(now: Instant) throws(PipelineError) {
         for step in steps {
             step.stage.context.now = now
             do { try step.stage.start() } catch { throw PipelineError(error, at: step.location) }
@@ -70,7 +70,7 @@ final class Line {
     }
 
     /// What a turn came to.
-    enum Progress {
+    package enum Progress {
         /// Nothing moved.
         case none
         /// Something moved; now all is quiet.
@@ -80,7 +80,7 @@ final class Line {
     }
 
     /// Runs the stages at `now` until nothing moves or the passes are used up.
-    func turn(now: Instant) -> Progress {
+    package func turn(now: Instant) -> Progress {
         if isDone { return .none }
         for step in steps { step.stage.context.now = now }
         for count in 0..<Line.passLimit {
