@@ -18,8 +18,8 @@ public import FreshetCore
 /// source starts its numbering again. Its first-arrived packet is placed `reach` positions behind the old end, so
 /// that packets sent before it, but arriving after it, still find their place.
 ///
-/// A packet far ahead of all others is set aside until another one nearby confirms the jump (RFC 3550 appendix A.1 asks
-/// for two in a row as well), so that one forged or damaged number cannot make a good stream look late.
+/// A packet far ahead of all others is set aside until another one nearby confirms the jump, so that one forged or damaged
+/// number cannot make a good stream look late.
 public struct ReorderBuffer: ~Copyable {
     /// A packet this many numbers ahead of the highest one needs another one nearby to be believed.
     public static let jumpLimit: Int64 = 128
@@ -50,13 +50,10 @@ public struct ReorderBuffer: ~Copyable {
     private let reach: Int64
     private var received: SequenceBitmap
     private var segments = SegmentMap()
-    private var suspect: Packet?
-    private var suspectSequence: Int64 = 0
-    private var contradictionCount = 0
+    private var suspects = SuspectQueue()
     private var restarts = RestartDetector()
     private var arrivals: ArrivalQueue
     private var marks: [Int64]
-    private var suspectMark: Int64 = 0
 
     /// What a buffer keeps beside its packets.
     public enum Notes: Sendable {
@@ -82,10 +79,10 @@ public struct ReorderBuffer: ~Copyable {
     public var highest: Int64 { max(received.highest, next &- 1) }
 
     /// True when nothing waits, neither in the ring nor set aside.
-    public var isEmpty: Bool { heldCount == 0 && suspect == nil }
+    public var isEmpty: Bool { heldCount == 0 && suspects.isEmpty }
 
-    /// When the packet that is set aside came; `nil` when there is none.
-    public private(set) var suspectArrival: Instant?
+    /// When the oldest packet that is set aside came; `nil` when there is none.
+    public var suspectArrival: Instant? { suspects.oldestArrival }
 
     // MARK: In
 
@@ -93,7 +90,7 @@ public struct ReorderBuffer: ~Copyable {
     /// after ``pass(_:)``.
     @inline(__always)
     func isNext(_ info: PacketInfo) -> Bool {
-        heldCount == 0 && suspect == nil && segments.isSteady && info.epoch == segments.epoch
+        heldCount == 0 && suspects.isEmpty && segments.isSteady && info.epoch == segments.epoch
             && info.extendedSequence &+ segments.shift == next
     }
 
@@ -129,7 +126,7 @@ public struct ReorderBuffer: ~Copyable {
         if received[position] { return dropFront(&input, .duplicate, &counters) }
         guard let packet = input.popFirst() else { return .blocked }
         hold(packet, info, at: position, mark, &counters)
-        if suspect != nil { reviewSuspect(&counters) }
+        if !suspects.isEmpty { reviewSuspects(&counters) }
         return .held
     }
 
@@ -176,74 +173,91 @@ public struct ReorderBuffer: ~Copyable {
         _ info: PacketInfo, _ position: Int64, _ input: inout PacketBatch, _ mark: Int64,
         _ counters: inout Counters
     ) -> Admission {
-        if suspect != nil {
-            let distance = info.extendedSequence &- suspectSequence
-            if distance == 0 { return dropFront(&input, .duplicate, &counters) }
-            if distance.magnitude <= UInt64(ReorderBuffer.jumpLimit) {
-                if !acceptSuspect(&counters) { return .blocked }
-                return admit(&input, mark: mark, counters: &counters)
+        let isWithinReach = position &- next < Int64(capacity)
+        switch suspects.meaning(of: info.extendedSequence, isWithinReach: isWithinReach) {
+        case .copy:
+            return dropFront(&input, .duplicate, &counters)
+        case .confirmation(let index):
+            if !acceptSuspect(index, &counters) { return .blocked }
+            return admit(&input, mark: mark, counters: &counters)
+        case .unknown:
+            if suspects.isFull { dropSuspect(0, .malformed, &counters) }
+            guard let packet = input.popFirst() else { return .blocked }
+            suspects.append(packet, info, mark: mark)
+            return .held
+        }
+    }
+
+    /// The stream goes on beside the packets set aside: takes in those whose number it has passed and that are missing, drops
+    /// those that it should have reached by now.
+    private mutating func reviewSuspects(_ counters: inout Counters) {
+        suspects.notePassed()
+        var index = 0
+        while index < suspects.count {
+            let position = suspects.sequence(at: index) &+ segments.shift
+            if position <= highest {
+                _ = acceptSuspect(index, &counters)
+            } else if suspects.isWrong(index) {
+                dropSuspect(index, .malformed, &counters)
+            } else {
+                index += 1
             }
-            dropSuspect(.malformed, &counters)
-        }
-        suspect = input.popFirst()
-        suspectArrival = info.arrival
-        suspectSequence = info.extendedSequence
-        suspectMark = mark
-        contradictionCount = 0
-        return .held
-    }
-
-    /// The stream went on without confirming the jump: takes the packet in when the stream has come near it, drops it when
-    /// many packets have passed.
-    private mutating func reviewSuspect(_ counters: inout Counters) {
-        contradictionCount += 1
-        if suspectSequence &+ segments.shift &- highest <= ReorderBuffer.jumpLimit {
-            _ = acceptSuspect(&counters)
-        } else if contradictionCount > 4 * Int(ReorderBuffer.jumpLimit) {
-            dropSuspect(.malformed, &counters)
         }
     }
 
-    /// Time is up for the packet set aside: it is believed when nothing spoke against it. False when held packets must be
-    /// popped first.
+    /// Time is up for the oldest packet set aside: it is believed when no other packet came since. False when held packets
+    /// must be popped first.
     public mutating func settleSuspect(counters: inout Counters) -> Bool {
-        guard suspect != nil else { return true }
-        if contradictionCount > 0 {
-            dropSuspect(.malformed, &counters)
+        if suspects.isEmpty { return true }
+        if suspects.isContradicted(0) {
+            dropSuspect(0, .malformed, &counters)
             return true
         }
-        return acceptSuspect(&counters)
+        return acceptSuspect(0, &counters)
     }
 
-    private mutating func dropSuspect(_ reason: DropReason, _ counters: inout Counters) {
-        suspect = nil
-        suspectArrival = nil
+    private mutating func dropSuspect(_ index: Int, _ reason: DropReason, _ counters: inout Counters) {
+        _ = suspects.remove(index)
         counters.add(reason.counter)
     }
 
-    private mutating func acceptSuspect(_ counters: inout Counters) -> Bool {
-        var position = suspectSequence &+ segments.shift
+    private mutating func acceptSuspect(_ index: Int, _ counters: inout Counters) -> Bool {
+        let sequence = suspects.sequence(at: index)
+        var position = sequence &+ segments.shift
         if position < next {
-            dropSuspect(.late, &counters)
+            dropSuspect(index, .late, &counters)
             return true
         }
-        let ahead = position &- highest
         if position &- next >= Int64(capacity) {
-            let isLoss = ahead <= ReorderBuffer.plausibleLossLimit
-            guard let opened = openSegment(epoch: segments.epoch, suspectSequence, countsLoss: isLoss) else {
+            let isLoss = position &- highest <= ReorderBuffer.plausibleLossLimit
+            guard let opened = openSegment(segments.epoch, sequence, countsLoss: isLoss, &counters) else {
                 return false
             }
             if !isLoss { counters.add(.discontinuities) }
             position = opened
         }
-        guard let packet = suspect.take() else { return true }
-        suspectArrival = nil
+        guard let suspect = suspects.remove(index) else { return true }
         if received[position] {
             counters.add(.duplicates)
             return true
         }
-        let info = packet.info
-        hold(packet, info, at: position, suspectMark, &counters)
+        let info = suspect.packet.info
+        hold(suspect.packet, info, at: position, suspect.mark, &counters)
+        return true
+    }
+
+    /// No more packets will come: every packet set aside is believed or dropped now, as far as held ones do not have to be
+    /// popped first.
+    public mutating func settleSuspects(counters: inout Counters) { _ = settleAllSuspects(&counters) }
+
+    private mutating func settleAllSuspects(_ counters: inout Counters) -> Bool {
+        while let index = suspects.lowest {
+            if suspects.isContradicted(index) {
+                dropSuspect(index, .malformed, &counters)
+            } else if !acceptSuspect(index, &counters) {
+                return false
+            }
+        }
         return true
     }
 
@@ -251,9 +265,9 @@ public struct ReorderBuffer: ~Copyable {
     private mutating func open(
         _ info: PacketInfo, _ input: inout PacketBatch, _ mark: Int64, _ counters: inout Counters
     ) -> Admission {
-        if suspect != nil && !settleSuspect(counters: &counters) { return .blocked }
+        if !suspects.isEmpty && !settleAllSuspects(&counters) { return .blocked }
         let sequence = info.extendedSequence
-        guard let position = openSegment(epoch: info.epoch, sequence, countsLoss: false) else {
+        guard let position = openSegment(info.epoch, sequence, countsLoss: false, &counters) else {
             return .blocked
         }
         guard let packet = input.popFirst() else { return .blocked }
@@ -262,7 +276,10 @@ public struct ReorderBuffer: ~Copyable {
     }
 
     /// The position of the first packet of a new segment; `nil` when older packets must be popped first.
-    private mutating func openSegment(epoch: UInt32, _ sequence: Int64, countsLoss: Bool) -> Int64? {
+    private mutating func openSegment(
+        _ epoch: UInt32, _ sequence: Int64, countsLoss: Bool, _ counters: inout Counters
+    ) -> Int64? {
+        if segments.isBoundaryPending { counters.add(.lost, segments.settle(next: next)) }
         let position = highest &+ 1 &+ reach
         if segments.isBoundaryPending || position &- next >= Int64(capacity) {
             force(through: highest)
@@ -283,7 +300,7 @@ public struct ReorderBuffer: ~Copyable {
     /// Stops waiting for anything; for the end of the stream.
     public mutating func forceAll(counters: inout Counters) {
         force(through: highest)
-        if settleSuspect(counters: &counters) { force(through: highest) }
+        if settleAllSuspects(&counters) { force(through: highest) }
     }
 
     /// The position of the first packet held, and whether it pops without a gap or by force; `nil` when none is held.

@@ -18,7 +18,7 @@ struct SequenceBitmap {
     /// True when `position` was marked and is not forgotten.
     @inline(__always)
     subscript(position: Int64) -> Bool {
-        guard position <= highest, highest &- position <= mask else { return false }
+        guard position <= highest, position >= highest &- mask else { return false }
         return words[Int((position & mask) >> 6)] >> UInt64(position & 63) & 1 == 1
     }
 
@@ -26,7 +26,7 @@ struct SequenceBitmap {
     @inline(__always)
     mutating func mark(_ position: Int64) {
         if position > highest { raise(to: position) }
-        guard highest &- position <= mask else { return }
+        guard position >= highest &- mask else { return }
         words[Int((position & mask) >> 6)] |= 1 << UInt64(position & 63)
     }
 

@@ -81,7 +81,7 @@ public struct JitterStage: Stage, ~Copyable {
     public mutating func finish(
         into output: inout PacketBatch, context: inout StageContext
     ) throws(StageError) -> Bool {
-        _ = buffer.settleSuspect(counters: &context.counters)
+        buffer.settleSuspects(counters: &context.counters)
         release(into: &output, context: &context)
         return buffer.isEmpty && queue.isEmpty
     }
