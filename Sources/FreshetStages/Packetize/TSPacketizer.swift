@@ -72,12 +72,6 @@ public struct TSPacketizer: ~Copyable {
     public var nextSequence: Int64 { sequence }
     /// Datagrams held now.
     public var heldCount: Int { held.count }
-    /// True when a call of ``take(_:arrival:context:)`` would find room for `byteCount` bytes, as far as this
-    /// packetizer and the pool go.
-    public func hasRoom(for byteCount: Int, in pool: PacketPool) -> Bool {
-        let needed = byteCount / datagramByteCount + 2
-        return held.freeCount >= needed && pool.freeCount >= needed
-    }
 
     /// Takes packets of a transport stream from `input` and gives RTP packets to `output`. What it has no
     /// room for it leaves in `input`. Packets that are RTP already pass untouched, behind what is held.
