@@ -11,20 +11,20 @@ public struct RTPHeader: Equatable, Sendable {
     /// Who sends. RIST marks a retransmission in the lowest bit; see ``isRetransmission``.
     public var ssrc: UInt32
     /// How many contributing sources follow the fixed header, 0 to 15.
-    public private(set) var contributorCount: UInt8
+    public let contributorCount: UInt8
     /// True when the packet has a header extension (RFC 3550 §5.3.1).
-    public private(set) var hasExtension: Bool
+    public let hasExtension: Bool
     /// Bytes before the payload: fixed header, contributing sources, extension.
-    public private(set) var headerByteCount: Int
+    public let headerByteCount: Int
     /// Bytes of payload, padding taken off.
-    public private(set) var payloadByteCount: Int
+    public let payloadByteCount: Int
     /// Bytes of padding after the payload, its count byte included (RFC 3550 §5.1); mostly 0.
-    public private(set) var paddingByteCount: Int
+    public let paddingByteCount: Int
 
     /// Bytes of a header without contributing sources and extension.
-    public static let fixedByteCount = 12
+    @inlinable public static var fixedByteCount: Int { 12 }
     /// The static payload type of MPEG-TS (RFC 3551 §6).
-    public static let transportStreamPayloadType: UInt8 = 33
+    @inlinable public static var transportStreamPayloadType: UInt8 { 33 }
 
     /// A plain header: no padding, extension or contributing sources.
     public init(
@@ -45,7 +45,7 @@ public struct RTPHeader: Equatable, Sendable {
     }
 
     /// The header of the packet `bytes`; `nil` unless its version is 2 and all it announces lies inside `bytes`.
-    public init?(parsing bytes: RawSpan) {
+    @inlinable public init?(parsing bytes: RawSpan) {
         let count = bytes.byteCount
         guard count >= RTPHeader.fixedByteCount else { return nil }
         let first = bytes.uint32(at: 0)
@@ -55,34 +55,33 @@ public struct RTPHeader: Equatable, Sendable {
         sequenceNumber = UInt16(truncatingIfNeeded: first)
         timestamp = bytes.uint32(at: 4)
         ssrc = bytes.uint32(at: 8)
-        contributorCount = 0
-        hasExtension = false
-        headerByteCount = RTPHeader.fixedByteCount
-        payloadByteCount = count &- RTPHeader.fixedByteCount
-        paddingByteCount = 0
+        contributorCount = UInt8(truncatingIfNeeded: first >> 24) & 0x0F
+        hasExtension = first & 0x1000_0000 != 0
         // Padding, extension, contributing sources: none of them in almost every packet.
-        if first & 0x3F00_0000 != 0, !parseOptions(first, bytes) { return nil }
+        if first & 0x3F00_0000 == 0 {
+            headerByteCount = RTPHeader.fixedByteCount
+            paddingByteCount = 0
+        } else {
+            guard let layout = RTPHeader.layout(first, bytes) else { return nil }
+            headerByteCount = layout.header
+            paddingByteCount = layout.padding
+        }
+        payloadByteCount = count &- headerByteCount &- paddingByteCount
     }
 
-    /// Reads what the first word announces beyond the fixed header; false when it does not fit.
-    private mutating func parseOptions(_ first: UInt32, _ bytes: RawSpan) -> Bool {
-        contributorCount = UInt8(truncatingIfNeeded: first >> 24) & 0x0F
-        headerByteCount &+= 4 &* Int(contributorCount)
-        hasExtension = first & 0x1000_0000 != 0
-        if hasExtension {
-            guard bytes.byteCount >= headerByteCount &+ 4 else { return false }
-            headerByteCount &+= 4 &+ 4 &* Int(bytes.uint16(at: headerByteCount &+ 2))
+    /// Bytes of header and of padding that the first word announces; `nil` when they do not fit.
+    @usableFromInline static func layout(_ first: UInt32, _ bytes: RawSpan) -> (header: Int, padding: Int)? {
+        var header = fixedByteCount &+ 4 &* Int(first >> 24 & 0x0F)
+        if first & 0x1000_0000 != 0 {
+            guard bytes.byteCount >= header &+ 4 else { return nil }
+            header &+= 4 &+ 4 &* Int(bytes.uint16(at: header &+ 2))
         }
-        payloadByteCount = bytes.byteCount &- headerByteCount
-        guard payloadByteCount >= 0 else { return false }
-        if first & 0x2000_0000 != 0 {
-            // The last byte counts the padding, itself included, so zero is not a count.
-            guard payloadByteCount > 0 else { return false }
-            paddingByteCount = Int(bytes.uint8(at: bytes.byteCount &- 1))
-            guard paddingByteCount > 0, paddingByteCount <= payloadByteCount else { return false }
-            payloadByteCount &-= paddingByteCount
-        }
-        return true
+        guard bytes.byteCount >= header else { return nil }
+        if first & 0x2000_0000 == 0 { return (header, 0) }
+        // The last byte counts the padding, itself included, so zero is not a count.
+        let padding = Int(bytes.uint8(at: bytes.byteCount &- 1))
+        guard padding > 0, padding <= bytes.byteCount &- header else { return nil }
+        return (header, padding)
     }
 
     /// Writes the fixed 12 bytes, announcing no padding, extension or contributing source, to the front of `bytes`.

@@ -44,7 +44,7 @@ private struct SDPParser {
     }
 
     private var name = ""
-    private var origin = (id: UInt64(0), version: UInt64(0), address: SessionDescription.Address(""))
+    private var origin = (id: UInt64(0), version: UInt64(0), address: SessionDescription.Address("0.0.0.0"))
     private var connection: (address: SessionDescription.Address, timeToLive: UInt8?)?
     private var sources: [String] = []
     private var media: [Medium] = []
