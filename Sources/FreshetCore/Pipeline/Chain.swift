@@ -69,4 +69,6 @@ public struct Chain<First: Stage & ~Copyable, Second: Stage & ~Copyable>: Stage,
     @inlinable public var nextDeadline: Instant? { earliest(first.nextDeadline, second.nextDeadline) }
     /// The first part's descriptor.
     @inlinable public var pollDescriptor: Int32 { first.pollDescriptor }
+    /// The first part's control descriptor.
+    @inlinable public var controlDescriptor: Int32 { first.controlDescriptor }
 }

@@ -39,6 +39,10 @@ public protocol Stage: ~Copyable, SendableMetatype {
     /// watched on edge: ``StageContext/isReadable`` turns true each time something new comes, and stays so until the stage
     /// has read everything and sets it to false.
     var pollDescriptor: Int32 { get }
+
+    /// A second descriptor for what is rare (reports, changes of the network); -1 for none. The stage is called when it
+    /// becomes readable, with ``StageContext/isControlReadable`` set.
+    var controlDescriptor: Int32 { get }
 }
 
 extension Stage where Self: ~Copyable {
@@ -56,4 +60,6 @@ extension Stage where Self: ~Copyable {
     public var nextDeadline: Instant? { nil }
     /// None.
     public var pollDescriptor: Int32 { -1 }
+    /// None.
+    public var controlDescriptor: Int32 { -1 }
 }

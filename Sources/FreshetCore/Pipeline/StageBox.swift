@@ -22,6 +22,8 @@ open class AnyStage {
     open var nextDeadline: Instant? { nil }
     /// See ``Stage/pollDescriptor``.
     open var pollDescriptor: Int32 { -1 }
+    /// See ``Stage/controlDescriptor``.
+    open var controlDescriptor: Int32 { -1 }
 }
 
 /// The box around one stage.
@@ -49,4 +51,5 @@ public final class StageBox<Body: Stage & ~Copyable>: AnyStage {
     }
     public override var nextDeadline: Instant? { body.nextDeadline }
     public override var pollDescriptor: Int32 { body.pollDescriptor }
+    public override var controlDescriptor: Int32 { body.controlDescriptor }
 }

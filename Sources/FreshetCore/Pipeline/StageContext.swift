@@ -34,6 +34,8 @@ public struct StageContext: ~Copyable {
     /// True while the stage's own descriptor (``Stage/pollDescriptor``) may have something to read; a stage that has
     /// read it dry sets it to false and is called again when there is more.
     public var isReadable = false
+    /// The same of ``Stage/controlDescriptor``.
+    public var isControlReadable = false
     /// Set by a source that has given everything; the engine then finishes the stages after it, one by one.
     public private(set) var isSourceFinished = false
     /// Set by the engine when the user asks to end: hold nothing back for its time any more. A stage that delays packets

@@ -49,6 +49,7 @@ package final class Line {
             step.stage.context.now = now
             do { try step.stage.start() } catch { throw PipelineError(error, at: step.location) }
             step.stage.context.isReadable = true
+            step.stage.context.isControlReadable = true
         }
     }
 

@@ -42,6 +42,8 @@ final class Loop: @unchecked Sendable {
 
     /// Tag of the wake-up for a stop; the others are indexes of `steps`.
     private static let stopTag = UInt64.max
+    /// Marks the tag of a stage's control descriptor.
+    private static let controlBit: UInt64 = 1 << 32
 
     /// Starts every line's stages; a failure ends the loop. Called on the loop's own thread.
     func start() {
@@ -59,8 +61,13 @@ final class Loop: @unchecked Sendable {
     private func watchDescriptors() throws(PipelineError) {
         do {
             try poller.add(stopWakeup.number, tag: Loop.stopTag, onEdge: true)
-            for (index, step) in steps.enumerated() where step.stage.pollDescriptor >= 0 {
-                try poller.add(step.stage.pollDescriptor, tag: UInt64(index), onEdge: true)
+            for (index, step) in steps.enumerated() {
+                let media = step.stage.pollDescriptor
+                let control = step.stage.controlDescriptor
+                if media >= 0 { try poller.add(media, tag: UInt64(index), onEdge: true) }
+                if control >= 0 {
+                    try poller.add(control, tag: UInt64(index) | Loop.controlBit, onEdge: true)
+                }
             }
         } catch { throw PipelineError(.failure, error.description) }
     }
@@ -116,7 +123,12 @@ final class Loop: @unchecked Sendable {
         let count = (try? poller.wait(until: deadline)) ?? 0
         for index in 0..<count {
             let tag = poller[index].tag
-            if tag != Loop.stopTag { steps[Int(tag)].stage.context.isReadable = true }
+            if tag == Loop.stopTag { continue }
+            if tag & Loop.controlBit != 0 {
+                steps[Int(tag & ~Loop.controlBit)].stage.context.isControlReadable = true
+            } else {
+                steps[Int(tag)].stage.context.isReadable = true
+            }
         }
     }
 

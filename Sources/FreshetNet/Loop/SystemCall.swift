@@ -1,7 +1,7 @@
 import CLinux
 
 /// A Linux error number (errno). Its text is the system's own.
-public struct Errno: Equatable, Hashable, Sendable, CustomStringConvertible {
+public struct Errno: Error, Equatable, Hashable, Sendable, CustomStringConvertible {
     /// The positive error number.
     public let code: Int32
 
@@ -31,6 +31,10 @@ public struct Errno: Equatable, Hashable, Sendable, CustomStringConvertible {
     public static let addressNotAvailable = Errno(99)
     /// No route leads there.
     public static let networkUnreachable = Errno(101)
+    /// The datagram is longer than the way there allows.
+    public static let messageTooLong = Errno(90)
+    /// The operation is not supported.
+    public static let notSupported = Errno(95)
     /// The kernel has no buffer free.
     public static let noBuffers = Errno(105)
     /// Nobody listens there.

@@ -1,0 +1,173 @@
+internal import FreshetCore
+internal import FreshetNet
+
+/// One place to send to, as it was asked for.
+struct DestinationRequest: Equatable {
+    var url: StreamURL
+    /// Filled in from the stage's parameters where the address does not say.
+    var ttl: Int?
+    var interface: String?
+    var dscp: Int?
+    var hasLoopback: Bool?
+    var hasControl: Bool
+
+    /// Destinations that can share a socket: the options of a socket hold for all that it sends.
+    func canShare(with other: DestinationRequest) -> Bool {
+        url.address.family == other.url.address.family && ttl == other.ttl && interface == other.interface
+            && dscp == other.dscp && hasLoopback == other.hasLoopback
+    }
+}
+
+/// The destinations of one socket. A class, because move-only values cannot be kept in an array; one call a batch.
+private final class SocketGroup {
+    // Unchecked exclusivity: touched by the stage's own thread only.
+    @exclusivity(unchecked) var fanOut: DatagramFanOut
+    let controlAddresses: [SocketAddress]
+    /// The last batch has gone, or was given up.
+    @exclusivity(unchecked) var isDone = true
+
+    init(_ fanOut: consuming DatagramFanOut, controlAddresses: [SocketAddress]) {
+        self.fanOut = fanOut
+        self.controlAddresses = controlAddresses
+    }
+}
+
+/// Sends each batch of packets to every destination: one system call per socket and batch.
+///
+/// A destination that refuses is counted and told of once; it never stops the others. When the kernel has no room the batch is
+/// tried again for a short while (back-pressure), then given up for that socket and counted.
+struct DestinationSet: ~Copyable {
+    /// How soon a socket without room is tried again.
+    private static let retryInterval = Nanoseconds.microseconds(200)
+    /// How long a batch may wait for room.
+    private static let patience = Nanoseconds.milliseconds(50)
+
+    private let groups: [SocketGroup]
+    private let hasRTP: Bool
+    private var loadedCount = 0
+    private var blockedSince: Instant?
+    private(set) var retryDeadline: Instant?
+
+    /// Opens the sockets of `requests`.
+    init(_ requests: [DestinationRequest], sendBufferByteCount: Int) throws(StageError) {
+        hasRTP = requests.contains { $0.url.scheme == .rtp }
+        var sorted: [[DestinationRequest]] = []
+        for request in requests {
+            if let index = sorted.firstIndex(where: { $0[0].canShare(with: request) }) {
+                sorted[index].append(request)
+            } else {
+                sorted.append([request])
+            }
+        }
+        // Every socket takes the same number of packets a batch.
+        let limit = max(1, min(64, 4096 / (sorted.map(\.count).max() ?? 1)))
+        var groups: [SocketGroup] = []
+        for requests in sorted {
+            groups.append(try DestinationSet.open(requests, limit, sendBufferByteCount))
+        }
+        self.groups = groups
+    }
+
+    private static func open(
+        _ requests: [DestinationRequest], _ packetLimit: Int, _ sendBufferByteCount: Int
+    ) throws(StageError) -> SocketGroup {
+        let first = requests[0]
+        do {
+            let socket = try UDPSocket(first.url.address.family)
+            _ = socket.setSendBuffer(sendBufferByteCount)
+            if let ttl = first.ttl { try socket.setHopLimit(ttl) }
+            if let dscp = first.dscp { try socket.setDSCP(dscp) }
+            if let hasLoopback = first.hasLoopback { try socket.setMulticastLoop(hasLoopback) }
+            if let name = first.interface {
+                try socket.setMulticastInterface(try NetworkInterface.named(name).index)
+            }
+            if requests.contains(where: { NetworkInterface.isBroadcast($0.url.address) }) {
+                try socket.allowBroadcast()
+            }
+            let destinations = requests.map {
+                DatagramFanOut.Destination(address: $0.url.address, stripsHeader: $0.url.scheme == .udp)
+            }
+            let fanOut = try DatagramFanOut(
+                socket: socket, destinations: destinations, packetLimit: packetLimit)
+            let control = requests.filter(\.hasControl).compactMap(\.url.controlAddress)
+            return SocketGroup(fanOut, controlAddresses: control)
+        } catch { throw .failure(error.message) }
+    }
+
+    /// Sends packets from the front of `packets` until there are none, or the kernel has no room; tells `reports` of each
+    /// that went.
+    mutating func send(
+        _ packets: inout PacketBatch, reports: inout SenderReports, context: inout StageContext
+    ) throws(StageError) {
+        while true {
+            if loadedCount == 0 {
+                if packets.isEmpty { return }
+                loadedCount = try load(packets)
+            }
+            guard flush(context: &context) else { return }
+            for _ in 0..<loadedCount {
+                guard let packet = packets.popFirst() else { break }
+                reports.note(packet, now: context.now)
+                context.counters.add(.packetsOut)
+                context.counters.add(.bytesOut, packet.byteCount &- Int(packet.info.headerByteCount))
+            }
+            loadedCount = 0
+        }
+    }
+
+    private func load(_ packets: borrowing PacketBatch) throws(StageError) -> Int {
+        if hasRTP && !packets[0].info.flags.contains(.hasSequence) {
+            throw .usage(
+                "an rtp:// destination needs RTP packets; put packetize before it, or send to udp://")
+        }
+        var count = 0
+        for group in groups {
+            count = group.fanOut.load(packets)
+            group.isDone = false
+        }
+        return count
+    }
+
+    /// Sends what is loaded; false when some socket has no room yet.
+    private mutating func flush(context: inout StageContext) -> Bool {
+        var isBlocked = false
+        for group in groups where !group.isDone {
+            if group.fanOut.send() == .done { group.isDone = true } else { isBlocked = true }
+            while let error = group.fanOut.takeNewError() {
+                context.report(.notice("\(error.address) refuses: \(error.errno)"))
+            }
+        }
+        guard isBlocked else {
+            blockedSince = nil
+            retryDeadline = nil
+            return true
+        }
+        let since = blockedSince ?? context.now
+        blockedSince = since
+        if context.now - since < DestinationSet.patience {
+            retryDeadline = context.now + DestinationSet.retryInterval
+            return false
+        }
+        for group in groups where !group.isDone {
+            context.counters.add(.queueDrops, group.fanOut.giveUp())
+            group.isDone = true
+        }
+        return flush(context: &context)
+    }
+
+    /// Sends `bytes` to the control port of every destination that wants control.
+    func sendBeside(_ bytes: RawSpan) {
+        for group in groups {
+            for address in group.controlAddresses { group.fanOut.sendBeside(bytes, to: address) }
+        }
+    }
+
+    /// Datagrams that the kernel refused so far, of all destinations.
+    var errorCount: Int {
+        var count = 0
+        for group in groups {
+            for destination in group.fanOut.destinations { count += destination.errorCount }
+        }
+        return count
+    }
+}

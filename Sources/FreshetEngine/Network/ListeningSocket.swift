@@ -1,0 +1,53 @@
+internal import FreshetCore
+internal import FreshetNet
+
+/// A bound socket, and its membership when it listens to a group.
+struct ListeningSocket: ~Copyable {
+    let socket: UDPSocket
+    private var membership: MulticastMembership?
+    /// Bytes of receive buffer that the system gave.
+    let bufferByteCount: Int
+    /// The socket cannot refuse other groups itself: the destination of each datagram must be looked at.
+    let mustCheckDestination: Bool
+
+    /// Listens at `address`, and joins it when it is a group.
+    init(_ address: SocketAddress, _ options: ReceiveOptions) throws(SystemCallError) {
+        let isGroup = address.isMulticast
+        let socket = try UDPSocket(address.family)
+        let byteCount = socket.setReceiveBuffer(options.bufferByteCount)
+        // A group's port may be shared by several programs of one host; an address of our own is ours alone.
+        try socket.bind(address, isShared: isGroup)
+        let mustCheck = isGroup && !socket.receiveOnlyJoinedGroups()
+        var joining: MulticastMembership?
+        if isGroup {
+            let name = try ListeningSocket.interfaceName(options)
+            joining = MulticastMembership(group: address, source: options.source, interfaceName: name)
+            try joining?.join(socket)
+        }
+        if mustCheck { socket.reportDestination() }
+        socket.reportTimestamps()
+        socket.reportOverflow()
+        _ = socket.coalesceArrivals()
+        self.socket = socket
+        membership = joining
+        bufferByteCount = byteCount
+        mustCheckDestination = mustCheck
+    }
+
+    /// The name of the interface to listen on, so that it is found again when it comes back.
+    private static func interfaceName(_ options: ReceiveOptions) throws(SystemCallError) -> String? {
+        guard let text = options.interface else { return nil }
+        return try NetworkInterface.named(text).name
+    }
+
+    /// Joins again; false when the interface is not there now. True too where there is no group.
+    mutating func rejoin() -> Bool {
+        guard var joining = membership else { return true }
+        let isJoined = joining.rejoin(socket)
+        membership = joining
+        return isJoined
+    }
+
+    /// The interface joined on; 0 for the system's choice.
+    var interfaceIndex: UInt32 { membership?.interfaceIndex ?? 0 }
+}

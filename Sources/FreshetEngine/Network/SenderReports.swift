@@ -1,0 +1,91 @@
+internal import FreshetCore
+internal import FreshetNet
+internal import FreshetWire
+
+/// What a sender tells beside a stream: RTCP sender reports with a name and a heartbeat, and a goodbye at the end
+/// (RFC 3550 §6.4.1, §6.5, §6.6; the heartbeat is on the WireProtocol page).
+///
+/// Knows no socket: it is told of packets and asked for datagrams when they are due.
+struct SenderReports {
+    /// Between two reports; receivers learn of a lost tail within it.
+    static let interval = Nanoseconds.milliseconds(500)
+    /// Between two goodbyes.
+    static let goodbyeInterval = Nanoseconds.milliseconds(15)
+    /// How many goodbyes, since each may be lost.
+    static let goodbyeCount = 3
+
+    private let name: CanonicalName
+    private var ssrc: UInt32
+    private var hasSource = false
+    private var packetCount: UInt64 = 0
+    private var octetCount: UInt64 = 0
+    private var highestSequence: Int64 = 0
+    private var lastTimestamp: UInt32 = 0
+    /// The schedule instant that belongs to `lastTimestamp`.
+    private var lastDeparture = Instant.zero
+    private(set) var deadline: Instant?
+    private var goodbyesLeft = SenderReports.goodbyeCount
+
+    /// Reports of the sender called `name`; `ssrc` stands for a stream that has none of its own (bare transport stream).
+    init(name: CanonicalName, ssrc: UInt32) {
+        self.name = name
+        self.ssrc = ssrc
+    }
+
+    /// A packet departs at `now`. The first one makes a report due at once.
+    @inline(__always)
+    mutating func note(_ packet: borrowing Packet, now: Instant) {
+        let info = packet.info
+        if info.flags.contains(.hasSequence) {
+            if info.ssrc != ssrc && hasSource { restart() }
+            ssrc = info.ssrc
+            lastTimestamp = info.rtpTimestamp
+            highestSequence =
+                packetCount == 0 ? info.extendedSequence : max(highestSequence, info.extendedSequence)
+        } else {
+            highestSequence = Int64(packetCount)
+        }
+        lastDeparture = now
+        hasSource = true
+        packetCount &+= 1
+        octetCount &+= UInt64(packet.byteCount &- Int(info.headerByteCount))
+        if deadline == nil { deadline = now }
+    }
+
+    /// Another source's packets come: a new epoch, counted anew.
+    private mutating func restart() {
+        packetCount = 0
+        octetCount = 0
+        deadline = nil
+    }
+
+    /// Sends nothing; asks again at `deadline`.
+    mutating func silence(until deadline: Instant) { self.deadline = deadline }
+
+    /// True while goodbyes are still to be sent. A sender that sent nothing says none.
+    var hasGoodbyesLeft: Bool { hasSource && goodbyesLeft > 0 }
+
+    /// Writes the report that is due into `bytes` and sets the next deadline; gives its length. `wallTime` is the wall
+    /// clock at `now`.
+    mutating func write(
+        into bytes: inout MutableRawSpan, now: Instant, wallTime: WallTime, isEnding: Bool
+    ) -> Int {
+        if isEnding { goodbyesLeft -= 1 }
+        deadline = now + (isEnding ? SenderReports.goodbyeInterval : SenderReports.interval)
+        let elapsed = (now - lastDeparture).count
+        let ticks = UInt32(truncatingIfNeeded: elapsed / 1_000 * 9 / 100)
+        var writer = CompoundWriter(&bytes)
+        writer.write(
+            SenderReport(
+                ssrc: ssrc, ntpTime: NTPTime(unixNanoseconds: wallTime.nanoseconds),
+                rtpTimestamp: lastTimestamp &+ ticks, packetCount: UInt32(truncatingIfNeeded: packetCount),
+                octetCount: UInt32(truncatingIfNeeded: octetCount)))
+        writer.writeDescription(ssrc: ssrc, name: name)
+        writer.write(
+            Heartbeat(
+                ssrc: ssrc, flags: isEnding ? .isEnding : [], highestSequence: highestSequence,
+                packetCount: packetCount))
+        if isEnding { writer.writeGoodbye(ssrc: ssrc) }
+        return writer.byteCount
+    }
+}

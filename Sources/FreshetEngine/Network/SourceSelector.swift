@@ -1,0 +1,65 @@
+internal import FreshetCore
+internal import FreshetNet
+
+/// Keeps one source of those that send to the same place: the first, until it falls silent.
+///
+/// A source is who sends (address and port) and, with RTP, its SSRC. Another one's packets are dropped and it is told of once.
+/// When the chosen source has been silent for twenty times its usual interval, at least 100 ms and at most 2 s, the next one
+/// with a valid packet takes its place: a new epoch.
+struct SourceSelector {
+    /// What to do with a packet.
+    enum Verdict: Equatable {
+        /// It is the chosen source's.
+        case accept
+        /// It is the first packet of a newly chosen source.
+        case newSource
+        /// It is another source's; `isNews` the first time.
+        case foreign(isNews: Bool)
+    }
+
+    private static let silenceFloor = Nanoseconds.milliseconds(100)
+    private static let silenceCeiling = Nanoseconds.seconds(2)
+
+    private(set) var sender: SocketAddress?
+    private(set) var ssrc: UInt32 = 0
+    /// Counts the sources chosen; the first is 0.
+    private(set) var epoch: UInt32 = 0
+    private var lastArrival = Instant.zero
+    /// Smoothed time between packets, in nanoseconds (weight 1/16).
+    private var interval: Int64 = 50_000_000
+    private var lastForeign: (sender: SocketAddress, ssrc: UInt32)?
+
+    /// True when the packet is the chosen source's: the quick answer for nearly every packet.
+    @inline(__always)
+    mutating func isChosen(_ sender: SocketAddress, _ ssrc: UInt32, _ arrival: Instant) -> Bool {
+        guard ssrc == self.ssrc, sender == self.sender else { return false }
+        let gap = max(0, (arrival - lastArrival).count)
+        interval += (min(gap, 1_000_000_000) - interval) / 16
+        lastArrival = max(lastArrival, arrival)
+        return true
+    }
+
+    /// Judges a packet that is not the chosen source's; `isValid` says that it is surely a stream's.
+    mutating func judge(_ sender: SocketAddress, _ ssrc: UInt32, _ arrival: Instant, isValid: Bool) -> Verdict
+    {
+        let isFree = self.sender == nil || arrival - lastArrival > silence
+        guard isFree, isValid else {
+            let isNews = isValid && (lastForeign?.sender != sender || lastForeign?.ssrc != ssrc)
+            if isNews { lastForeign = (sender, ssrc) }
+            return .foreign(isNews: isNews)
+        }
+        if self.sender != nil { epoch &+= 1 }
+        self.sender = sender
+        self.ssrc = ssrc
+        lastArrival = arrival
+        lastForeign = nil
+        return .newSource
+    }
+
+    private var silence: Nanoseconds {
+        min(max(Nanoseconds(interval * 20), SourceSelector.silenceFloor), SourceSelector.silenceCeiling)
+    }
+
+    /// True when `sender` is the chosen source's host: control comes from another port of it.
+    func isChosenHost(_ sender: SocketAddress) -> Bool { self.sender?.isSameHost(as: sender) ?? false }
+}

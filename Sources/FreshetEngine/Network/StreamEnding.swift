@@ -1,0 +1,51 @@
+internal import FreshetCore
+internal import FreshetNet
+internal import FreshetWire
+
+/// What the chosen source has said beside the stream: how far it has come, and whether it is over.
+struct StreamEnding {
+    /// How long packets that are still under way may take after the goodbye.
+    static let grace = Nanoseconds.milliseconds(250)
+
+    /// The highest sequence number announced.
+    private(set) var announcedSequence: Int64?
+    /// The number of packets announced with it.
+    private(set) var announcedCount: UInt64 = 0
+    /// When the stream is taken to be over; `nil` before a goodbye.
+    private(set) var deadline: Instant?
+
+    /// Reads an RTCP datagram of the chosen source's host. With RTP, only what is said of `ssrc` counts.
+    mutating func read(_ datagram: RawSpan, ssrc: UInt32?, now: Instant) {
+        guard var compound = CompoundPacket(parsing: datagram) else { return }
+        var isOver = false
+        while let packet = compound.next() {
+            if let heartbeat = Heartbeat(packet), ssrc == nil || heartbeat.ssrc == ssrc {
+                announcedSequence = heartbeat.highestSequence
+                announcedCount = heartbeat.packetCount
+            }
+            if packet.goodbyeCount > 0, let ssrc {
+                isOver = isOver || packet.saysGoodbye(for: ssrc)
+            } else if packet.goodbyeCount > 0 {
+                isOver = true
+            }
+        }
+        if isOver && deadline == nil { deadline = now + StreamEnding.grace }
+    }
+
+    /// True when the stream is over and every packet of it has come, or may no longer be waited for.
+    func isOver(received: Int, now: Instant) -> Bool {
+        guard let deadline else { return false }
+        return now >= deadline || (announcedSequence != nil && UInt64(received) >= announcedCount)
+    }
+
+    /// How many packets after `highest` were sent and never came (the gaps before it are the reorder buffer's to count).
+    func lostTail(after highest: Int64) -> Int {
+        guard let announcedSequence else { return 0 }
+        // Both count the same packets, but may begin at different multiples of 65536.
+        let distance = Int16(truncatingIfNeeded: announcedSequence &- highest)
+        return distance > 0 ? Int(distance) : 0
+    }
+
+    /// Forgets everything: a new source was chosen.
+    mutating func reset() { self = StreamEnding() }
+}

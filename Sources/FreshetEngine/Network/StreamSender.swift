@@ -1,0 +1,97 @@
+internal import FreshetCore
+internal import FreshetNet
+internal import FreshetWire
+internal import Glibc
+
+/// The working part of both sending stages: destinations, and the reports beside the stream. One call a batch.
+final class StreamSender {
+    // Unchecked exclusivity: a sender belongs to one stage on one thread.
+    @exclusivity(unchecked) private var destinations: DestinationSet
+    @exclusivity(unchecked) private var reports: SenderReports
+    @exclusivity(unchecked) private var clock = ClockMapping()
+    private let datagram = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: CompoundWriter.sufficientByteCount, alignment: 8)
+    private let hasControl: Bool
+    @exclusivity(unchecked) private var isEnding = false
+
+    /// Opens the sockets of `requests`.
+    init(
+        _ requests: [DestinationRequest], sendBufferByteCount: Int, random: inout PRNG
+    ) throws(StageError) {
+        destinations = try DestinationSet(requests, sendBufferByteCount: sendBufferByteCount)
+        hasControl = requests.contains(where: \.hasControl)
+        // RFC 7022: a short-term canonical name says nothing of the host.
+        let name = String(random.next(), radix: 36) + String(random.next(), radix: 36)
+        reports = SenderReports(
+            name: CanonicalName(name), ssrc: UInt32(truncatingIfNeeded: random.next()) & ~1)
+    }
+
+    deinit { datagram.deallocate() }
+
+    /// Sends what is in `input`, and the report that is due.
+    func process(_ input: inout PacketBatch, context: inout StageContext) throws(StageError) {
+        try destinations.send(&input, reports: &reports, context: &context)
+        if let deadline = reports.deadline, deadline <= context.now { report(context: &context) }
+    }
+
+    /// Sends the report that is due.
+    func advance(context: inout StageContext) {
+        if let deadline = reports.deadline, deadline <= context.now { report(context: &context) }
+    }
+
+    private func report(context: inout StageContext) {
+        context.counters[.sendErrors] = destinations.errorCount
+        guard hasControl else {
+            reports.silence(until: context.now + SenderReports.interval)
+            return
+        }
+        clock.refresh(at: context.now)
+        let wallTime = clock.wallTime(context.now)
+        var bytes = MutableRawSpan(_unsafeBytes: datagram)
+        let count = reports.write(into: &bytes, now: context.now, wallTime: wallTime, isEnding: isEnding)
+        destinations.sendBeside(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: datagram[..<count])))
+    }
+
+    /// Says goodbye, as often as it takes; true when done.
+    func finish(context: inout StageContext) -> Bool {
+        guard hasControl, reports.hasGoodbyesLeft else {
+            context.counters[.sendErrors] = destinations.errorCount
+            return true
+        }
+        if !isEnding || (reports.deadline ?? .zero) <= context.now {
+            isEnding = true
+            report(context: &context)
+        }
+        return !reports.hasGoodbyesLeft
+    }
+
+    /// When a report is due, or a socket is tried again.
+    var nextDeadline: Instant? { earliest(destinations.retryDeadline, reports.deadline) }
+
+    // MARK: Describing
+
+    /// Writes a session description of the first RTP destination to `path` (RFC 8866).
+    static func describe(_ requests: [DestinationRequest], to path: String) throws(StageError) {
+        guard let request = requests.first(where: { $0.url.scheme == .rtp }) else {
+            throw .usage("sdp describes an rtp:// destination, and there is none")
+        }
+        let address = request.url.address
+        let origin =
+            (try? request.interface.map { (name) throws(SystemCallError) in try NetworkInterface.named(name) })
+            .flatMap { interface in interface?.addresses.first { $0.family == address.family }?.host }
+        let description = SessionDescription(
+            name: "Freshet", origin: origin ?? (address.family == .ipv4 ? "127.0.0.1" : "::1"),
+            address: address.host,
+            port: address.port, timeToLive: UInt8(clamping: request.ttl ?? 1),
+            sources: address.isSourceSpecific ? [origin].compactMap { $0 } : [])
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw .failure("the description \(path) cannot be written (\(String(cString: strerror(errno))))")
+        }
+        defer { close(descriptor) }
+        let bytes = Array(description.text.utf8)
+        guard write(descriptor, bytes, bytes.count) == bytes.count else {
+            throw .failure("the description \(path) cannot be written (\(String(cString: strerror(errno))))")
+        }
+    }
+}
