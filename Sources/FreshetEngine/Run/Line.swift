@@ -56,6 +56,8 @@ package final class Line {
     /// Ends the line before it ran: another line of its loop could not start.
     func abandon() {
         for step in steps { step.output.removeAll() }
+        // The engine's own last stage tells the thread behind it that nothing will come.
+        if let last = steps.last, last.location == nil { _ = try? last.stage.finish(into: &last.output) }
         end()
     }
 
