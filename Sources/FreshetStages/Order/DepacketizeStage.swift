@@ -1,4 +1,5 @@
 public import FreshetCore
+import FreshetWire
 
 /// Takes the RTP header and padding off and gives the transport stream inside, untouched.
 ///
@@ -71,8 +72,8 @@ public struct DepacketizeStage: Stage, ~Copyable {
 
     /// How many bytes of padding end an RTP packet (RFC 3550 §5.1: the last byte counts them, itself included).
     private static func padding(_ bytes: RawSpan) -> Int {
-        guard byte(bytes, 0) & 0x20 != 0 else { return 0 }
-        return Int(byte(bytes, bytes.byteCount - 1))
+        guard bytes.uint8(at: 0) & 0x20 != 0 else { return 0 }
+        return Int(bytes.uint8(at: bytes.byteCount - 1))
     }
 
     private static func isTransportStream(_ bytes: RawSpan) -> Bool {
@@ -81,13 +82,11 @@ public struct DepacketizeStage: Stage, ~Copyable {
         var syncCount = 0
         var offset = 0
         for _ in 0..<packetCount {
-            if byte(bytes, offset) == 0x47 { syncCount += 1 }
+            if bytes.uint8(at: offset) == 0x47 { syncCount += 1 }
             offset += 188
         }
         return syncCount * 2 > packetCount
     }
-
-    private static func byte(_ bytes: RawSpan, _ offset: Int) -> UInt8 { Span<UInt8>(_bytes: bytes)[offset] }
 }
 
 @section("freshet_stages") @used

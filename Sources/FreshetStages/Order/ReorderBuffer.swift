@@ -112,7 +112,7 @@ public struct ReorderBuffer: ~Copyable {
         guard segments.hasEpoch else { return open(info, &input, mark, &counters) }
         let age = Int32(bitPattern: info.epoch &- segments.epoch)
         if age > 0 { return open(info, &input, mark, &counters) }
-        guard let position = segments.position(of: info) else {
+        guard let position = segments.position(of: info) ?? positionAtOlderEnd(info) else {
             return dropFront(&input, .late, &counters)
         }
         if position < next { return dropBehind(position, info, &input, mark, &counters) }
@@ -128,6 +128,14 @@ public struct ReorderBuffer: ~Copyable {
         hold(packet, info, at: position, mark, &counters)
         if !suspects.isEmpty { reviewSuspects(&counters) }
         return .held
+    }
+
+    /// The last packets of an epoch may come after the first ones of the next.
+    private mutating func positionAtOlderEnd(_ info: PacketInfo) -> Int64? {
+        guard let boundary = segments.pendingBoundary, let first = received.first(from: boundary) else {
+            return nil
+        }
+        return segments.extendOlder(info, before: first)
     }
 
     @inline(__always)

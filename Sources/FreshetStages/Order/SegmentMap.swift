@@ -42,6 +42,22 @@ struct SegmentMap {
         return info.epoch == olderEpoch && older < boundary ? older : nil
     }
 
+    /// Where the current segment begins, while positions before it are still to be given out.
+    var pendingBoundary: Int64? { isBoundaryPending ? boundary : nil }
+
+    /// Where a packet of the older epoch stands that lies past its end: between the segments, while the current one has
+    /// received nothing before `first`. The older segment then ends behind it.
+    mutating func extendOlder(_ info: PacketInfo, before first: Int64) -> Int64? {
+        let older = info.extendedSequence &+ olderShift
+        guard isBoundaryPending, info.epoch == olderEpoch, info.epoch != epoch, older >= boundary,
+            older < first
+        else {
+            return nil
+        }
+        boundary = older &+ 1
+        return older
+    }
+
     /// How many sequence numbers are given up when the playhead goes from position `next` to `target`. Crossing the
     /// boundary ends the older segment.
     mutating func lostCount(from next: Int64, to target: Int64) -> Int {

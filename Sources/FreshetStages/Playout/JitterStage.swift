@@ -29,10 +29,13 @@ public struct JitterStage: Stage, ~Copyable {
     private var timeline = SourceTimeline(bitCount: 32, ticksPerUnit: 300)
     private var clock: SourceClock
     private var schedule: PlayoutSchedule
+    private var olderTimeline: SourceTimeline?
+    private var pace = PacketPace()
     private var epoch: UInt32?
     private var frontMedia: MediaTime?
     private var deadline: Instant?
     private var isDry = false
+    private var disorder: Int64 = 0
     private var jumpCount = 0
     private var meanDelay: Int64 = 0
 
@@ -105,18 +108,45 @@ public struct JitterStage: Stage, ~Copyable {
     }
 
     /// Where a packet stands on the stream's line; the clock learns from it.
+    @inline(__always)
     private mutating func place(_ info: PacketInfo) -> MediaTime {
         if info.epoch != epoch {
-            if epoch != nil {
-                timeline.restart()
-                clock.restart()
-            }
-            epoch = info.epoch
+            if let epoch, Int32(bitPattern: info.epoch &- epoch) < 0 { return placeOlder(info) }
+            begin(info.epoch)
         }
-        let media = timeline.place(UInt64(info.rtpTimestamp), arrival: info.arrival)
+        let sequence = info.extendedSequence
+        let expected = pace.expected(sequence) ?? timeline.expected(at: info.arrival)
+        let media = timeline.place(UInt64(info.rtpTimestamp), arrival: info.arrival, expected: expected)
+        noteOrder(media)
+        pace.note(sequence, media)
         // A repair comes later than the path is long, by the time it took to ask for it.
         if !info.flags.contains(.isRetransmission) { clock.observe(media, arrival: info.arrival) }
         return media
+    }
+
+    /// By how much packets come behind later ones: the most of late, forgotten slowly.
+    @inline(__always)
+    private mutating func noteOrder(_ media: MediaTime) {
+        disorder &-= disorder / 4096
+        guard let last = timeline.last?.media, media < last else { return }
+        disorder = max(disorder, (last.ticks &- media.ticks) &* 1000 / 27)
+    }
+
+    private mutating func begin(_ newEpoch: UInt32) {
+        if epoch != nil {
+            olderTimeline = timeline
+            timeline.restart()
+            clock.restart()
+            pace = PacketPace()
+        }
+        epoch = newEpoch
+    }
+
+    /// A packet of the source before, overtaken by the new one's.
+    private mutating func placeOlder(_ info: PacketInfo) -> MediaTime {
+        guard var older = olderTimeline else { return timeline.expected(at: info.arrival) }
+        let expected = older.expected(at: info.arrival)
+        return older.place(UInt64(info.rtpTimestamp), arrival: info.arrival, expected: expected)
     }
 
     // MARK: Out
@@ -140,7 +170,8 @@ public struct JitterStage: Stage, ~Copyable {
             }
             guard let head = buffer.head else { return }
             let media = MediaTime(ticks: buffer.mark(at: head.position))
-            let due = max(schedule.due(media, clock: clock), clock.undecidedUntil ?? .zero)
+            var due = max(schedule.due(media, clock: clock), clock.undecidedUntil ?? .zero)
+            if !head.isReady && due <= context.now { due = max(due, gapDeadline(head.position)) }
             if due > context.now {
                 deadline = earliest(deadline, due)
                 return
@@ -148,6 +179,13 @@ public struct JitterStage: Stage, ~Copyable {
             guard let packet = buffer.pop(at: head.position, counters: &context.counters) else { return }
             give(packet, media, due: due, into: &output, context: &context)
         }
+    }
+
+    /// When the gap before the packet at `position` is given up though that packet is overdue: packets behind a stall come
+    /// out of order too.
+    private func gapDeadline(_ position: Int64) -> Instant {
+        let arrival = buffer.withPacket(at: position) { $0.info.arrival } ?? .zero
+        return arrival + min(Nanoseconds(disorder), latency / 2)
     }
 
     private mutating func releaseBare(into output: inout PacketBatch, context: inout StageContext) {
@@ -166,6 +204,7 @@ public struct JitterStage: Stage, ~Copyable {
             if let media = front.media, let due {
                 give(packet, media, due: due, into: &output, context: &context)
             } else {
+                noteDelay(packet.info.arrival, context.now)
                 output.append(packet)
             }
         }
@@ -182,12 +221,19 @@ public struct JitterStage: Stage, ~Copyable {
         let isLate = arrival > due
         if (isLate || schedule.laterStepCount > stepCount) && !isDry { context.counters.add(.underruns) }
         isDry = isLate
-        meanDelay &+= ((context.now - arrival).count &- meanDelay) / 64
+        noteDelay(arrival, context.now)
         if packet.isUnique {
             packet.info.mediaTime = media
             packet.info.flags.insert(.hasMediaTime)
         }
         output.append(packet)
+    }
+
+    @inline(__always)
+    private mutating func noteDelay(_ arrival: Instant, _ now: Instant) {
+        let delay = (now - arrival).count
+        if meanDelay == 0 { meanDelay = delay }
+        meanDelay &+= (delay &- meanDelay) / 64
     }
 
     private mutating func note(_ context: inout StageContext) {

@@ -7,7 +7,7 @@ public import FreshetCore
 /// (Moon, Skelly, Towsley, "Estimation and removal of clock skew from network delay measurements", INFOCOM 1999). Kept
 /// are the least delays of bins of 200 ms over 51 s. Their lower convex hull is a line that noise lies above; the drift is
 /// its mean slope over the middle half, which errs less than the one edge in the middle. The drift is believed by as much as
-/// the spread of the delays and the number of packets allow; until then it is taken for the likely one, none.
+/// the scatter of the bins and their number allow; until then it is taken for the likely one, none.
 ///
 /// A change of route moves the envelope at once. Down is seen in one bin; up when two seconds of bins lie above it. The bins
 /// of before are then moved along, so that what they say about the drift is kept. Integers throughout.
@@ -41,7 +41,9 @@ public struct SourceClock: ~Copyable {
     let urgentExcess: Int64
     var bins: FixedRing<Bin>
     var hull: FixedRing<Bin>
-    var windowPacketCount: Int64 = 0
+    var scatter: Int64 = 0
+    var recentStepCount = 0
+    var binCountSinceForgiving = 0
 
     // References: all times below are nanoseconds since these.
     var referenceTicks: Int64 = 0
@@ -59,6 +61,7 @@ public struct SourceClock: ~Copyable {
     var lastDelay: Int64 = 0
     var jitterSum: Int64 = 0
     var above = Above()
+    var settlingBinCount = 0
     var urgent = Urgent()
 
     /// A clock that has seen nothing. Packets more than `urgentExcess` behind the envelope (they would miss their playout)
@@ -72,7 +75,8 @@ public struct SourceClock: ~Copyable {
     /// Forgets the past: another source sends now. The floor stands where it was until the first packet.
     public mutating func restart() {
         bins.removeAll()
-        windowPacketCount = 0
+        scatter = 0
+        recentStepCount = 0
         hasReference = false
         drift = 0
         driftPartsPerBillion = 0
@@ -132,6 +136,7 @@ public struct SourceClock: ~Copyable {
         current = Bin(media: 0, delay: .max, packetCount: 0)
         binEnd = SourceClock.binInterval.count
         above = Above()
+        settlingBinCount = 0
         meanExcess = 0
     }
 

@@ -10,6 +10,7 @@ extension SourceClock {
     private static let likelyDrift: Int128 = 60_000
     private static let windowInterval = Nanoseconds.seconds(60)
     private static let fitBinCount = 8
+    private static let recentStepLimit = 6
 
     /// Bins in a row that lie above the line.
     struct Above {
@@ -36,11 +37,16 @@ extension SourceClock {
         }
         if current.delay == .max { return }
         let excess = current.delay &- binLineDelay &- driftSpan(current.media &- lineMedia)
-        if excess < -max(SourceClock.leastStep, meanExcess / 8) && !bins.isEmpty {
-            move(bins.count, by: excess)
-            stepCount += 1
+        let noise = max(SourceClock.leastStep, meanExcess / 8, scatter * 3)
+        if excess < -noise && bins.count >= SourceClock.fitBinCount {
+            step(bins.count, by: excess)
+            settlingBinCount = 1
+        } else if settlingBinCount > 0 {
+            // The bin of the change saw only a few packets of after it: what comes now shows the whole step.
+            if excess < 0 { move(max(0, bins.count - settlingBinCount), by: excess) }
+            settlingBinCount = settlingBinCount < SourceClock.upBinCount ? settlingBinCount + 1 : 0
         }
-        if excess > max(SourceClock.leastStep, meanExcess / 4) {
+        if excess > noise * 2 {
             above.binCount += 1
             above.packetCount &+= current.packetCount
             above.least = min(above.least, excess)
@@ -49,19 +55,22 @@ extension SourceClock {
         }
         keep(current)
         if above.binCount >= SourceClock.upBinCount && above.packetCount >= SourceClock.upPacketCount {
-            move(max(0, bins.count - above.binCount), by: above.least)
+            step(max(0, bins.count - above.binCount), by: above.least)
             above = Above()
-            stepCount += 1
         }
         fit()
     }
 
     private mutating func keep(_ bin: Bin) {
         while !bins.isEmpty, bins.isFull || bin.media &- bins[0].media > SourceClock.windowInterval.count {
-            windowPacketCount &-= bins.popFirst()?.packetCount ?? 0
+            _ = bins.popFirst()
         }
         bins.append(bin)
-        windowPacketCount &+= bin.packetCount
+        binCountSinceForgiving += 1
+        if binCountSinceForgiving >= SourceClock.binCount / SourceClock.recentStepLimit {
+            binCountSinceForgiving = 0
+            recentStepCount = max(0, recentStepCount - 1)
+        }
     }
 
     /// Moves the oldest `count` bins along with a change of route.
@@ -69,11 +78,26 @@ extension SourceClock {
         for index in 0..<count { bins[index].delay &+= step }
     }
 
+    /// A change of route. Many of them within the window are none: the line itself is wrong, and so is what it is made of.
+    private mutating func step(_ count: Int, by step: Int64) {
+        stepCount += 1
+        recentStepCount += 1
+        if recentStepCount < SourceClock.recentStepLimit {
+            move(count, by: step)
+            return
+        }
+        bins.removeAll()
+        recentStepCount = 0
+        drift = 0
+        driftPartsPerBillion = 0
+    }
+
     private mutating func fit() {
         let last = bins[bins.count - 1]
         let width = last.media &- bins[0].media
         if bins.count >= SourceClock.fitBinCount && width > 0 {
             buildHull()
+            measureScatter()
             let start = hull[0].media
             let rise = hullDelay(start &+ width * 3 / 4) &- hullDelay(start &+ width / 4)
             believe(Int128(rise) * 2, over: Int128(width))
@@ -87,9 +111,9 @@ extension SourceClock {
     }
 
     /// Takes the slope rise/width for the drift, by as much as noise allows. The deviation of the slope was found by
-    /// simulation with uniform delays: about 12 × mean excess ÷ (packets × width).
+    /// simulation: at most about 12 × mean height of the bins above the hull ÷ (bins × width).
     private mutating func believe(_ rise: Int128, over width: Int128) {
-        let deviation = 12_000_000_000 * Int128(meanExcess) / (Int128(max(1, windowPacketCount)) * width)
+        let deviation = 12_000_000_000 * Int128(scatter) / (Int128(bins.count) * width)
         let likely = SourceClock.likelyDrift * SourceClock.likelyDrift
         let slope = rise * 1_000_000_000_000 / width
         let bounded = min(deviation, 1_000_000_000)
@@ -118,12 +142,27 @@ extension SourceClock {
             > Int128(b.delay &- a.delay) * Int128(c.media &- a.media)
     }
 
+    /// How high the bins lie above the hull, on average.
+    private mutating func measureScatter() {
+        var sum: Int64 = 0
+        var edge = 1
+        for index in 0..<bins.count {
+            let bin = bins[index]
+            while edge < hull.count - 1 && hull[edge].media < bin.media { edge += 1 }
+            guard edge < hull.count else { break }
+            sum &+= max(0, bin.delay &- delay(bin.media, from: hull[edge - 1], to: hull[edge]))
+        }
+        scatter = sum / Int64(bins.count)
+    }
+
+    private func delay(_ media: Int64, from a: Bin, to b: Bin) -> Int64 {
+        let rise = Int128(b.delay &- a.delay) * Int128(media &- a.media)
+        return a.delay &+ Int64(truncatingIfNeeded: rise / Int128(b.media &- a.media))
+    }
+
     private func hullDelay(_ media: Int64) -> Int64 {
         for index in 1..<max(1, hull.count) where hull[index].media >= media {
-            let a = hull[index - 1]
-            let b = hull[index]
-            let rise = Int128(b.delay &- a.delay) * Int128(media &- a.media)
-            return a.delay &+ Int64(truncatingIfNeeded: rise / Int128(b.media &- a.media))
+            return delay(media, from: hull[index - 1], to: hull[index])
         }
         return hull[hull.count - 1].delay
     }
@@ -157,7 +196,8 @@ extension SourceClock {
         urgent = Urgent(
             isRunning: true, isCatchingUp: isCatchingUp, start: arrival.nanoseconds, first: excess,
             least: excess)
-        undecidedUntil = isCatchingUp ? nil : arrival + SourceClock.decisionInterval
+        // Half as long again, for a packet to come after the interval and decide.
+        undecidedUntil = isCatchingUp ? nil : arrival + SourceClock.decisionInterval * 3 / 2
     }
 
     mutating func calm() {
