@@ -71,4 +71,19 @@ extension StageBench where Body: ~Copyable {
         #expect(bench.context.counters[.discontinuities] == 0)
         #expect(abs(bench.context.counters[.clockDriftPartsPerBillion] - Int(drift) * 1000) < 2000)
     }
+
+    @Test func aBatchSavesWakeUpsAndIsEarlyByNoMore() throws {
+        var source = SteadySource(seed: 4)
+        let packets = source.journey(10_000)
+        let even = try StageBench(JitterStage(latency: .milliseconds(100)))
+        let batched = try StageBench(JitterStage(latency: .milliseconds(100), batch: .milliseconds(10)))
+        try even.give(packets)
+        try batched.give(packets)
+        try even.finish()
+        try batched.finish()
+        #expect(batched.seen.map(\.sequence) == Array(0..<10_000))
+        let early = zip(even.seen, batched.seen).map { ($0.instant - $1.instant).count }
+        #expect(early.allSatisfy { $0 >= -100_000 && $0 <= 10_100_000 })
+        #expect(Set(batched.seen.map(\.instant)).count < 1600)
+    }
 }

@@ -109,6 +109,8 @@ public struct ImpairStage: Stage, ~Copyable {
         case .lost:
             context.drop(packet, .impaired)
         case .delivered(let departure, let copyDeparture, let corruption):
+            // Its arrival will change, and the others who have a ticket to it must not see that.
+            if !packet.isUnique, let copy = ImpairStage.copy(packet, &context) { packet = copy }
             if let copyDeparture, let copy = ImpairStage.copy(packet, &context) {
                 underWay.insert(copy, departure: copyDeparture)
             }

@@ -50,6 +50,8 @@ public struct ReorderStage: Stage, ~Copyable {
     ) throws(StageError) {
         release(into: &output, context: &context)
         while !input.isEmpty && !output.isFull {
+            // Packets that were made here and not received have come now.
+            if input[0].info.arrival == .zero && input[0].isUnique { input[0].info.arrival = context.now }
             let info = input[0].info
             if buffer.isNext(info) || !info.flags.contains(.hasSequence) {
                 guard let packet = input.popFirst() else { break }

@@ -17,6 +17,9 @@ public struct JitterStage: Stage, ~Copyable {
                     "latency", .duration, default: "200ms",
                     "how long after its earliest arrival a packet is due"),
                 StageParameter(
+                    "batch", .duration, default: "0",
+                    "lets all that is due within this span go at once, early"),
+                StageParameter(
                     "capacity", .integer(64...1_048_576), default: "8192",
                     "how many packets can wait; rounded up to a power of two"),
             ],
@@ -24,6 +27,7 @@ public struct JitterStage: Stage, ~Copyable {
     }
 
     private let latency: Nanoseconds
+    private let batch: Nanoseconds
     private var buffer: ReorderBuffer
     private var queue: TransportQueue
     private var timeline = SourceTimeline(bitCount: 32, ticksPerUnit: 300)
@@ -39,9 +43,11 @@ public struct JitterStage: Stage, ~Copyable {
     private var jumpCount = 0
     private var meanDelay: Int64 = 0
 
-    /// A stage that plays out at `latency` and holds up to `capacity` packets (rounded up to a power of two, 64 at least).
-    public init(latency: Nanoseconds, capacity: Int = 8192) {
+    /// A stage that plays out at `latency`, lets all that is due within `batch` go at once, and holds up to `capacity`
+    /// packets (rounded up to a power of two, 64 at least).
+    public init(latency: Nanoseconds, batch: Nanoseconds = .zero, capacity: Int = 8192) {
         self.latency = max(latency, .zero)
+        self.batch = max(batch, .zero)
         var size = 64
         while size < capacity { size *= 2 }
         buffer = ReorderBuffer(capacity: size, keeping: .marks)
@@ -54,6 +60,7 @@ public struct JitterStage: Stage, ~Copyable {
     public init(arguments: StageArguments) throws(StageError) {
         self.init(
             latency: arguments.duration("latency") ?? .milliseconds(200),
+            batch: arguments.duration("batch") ?? .zero,
             capacity: arguments.integer("capacity") ?? 8192)
     }
 
@@ -62,6 +69,8 @@ public struct JitterStage: Stage, ~Copyable {
         _ input: inout PacketBatch, into output: inout PacketBatch, context: inout StageContext
     ) throws(StageError) {
         while !input.isEmpty {
+            // Packets that were made here and not received have come now.
+            if input[0].info.arrival == .zero && input[0].isUnique { input[0].info.arrival = context.now }
             if !input[0].info.flags.contains(.hasSequence) {
                 if queue.isFull || !buffer.isEmpty { break }
                 guard let packet = input.popFirst() else { break }
@@ -162,6 +171,8 @@ public struct JitterStage: Stage, ~Copyable {
     }
 
     private mutating func releaseRTP(into output: inout PacketBatch, context: inout StageContext) {
+        // With a batch nobody wakes up for the packets due within it; when one is due, they go too.
+        var limit = context.now
         while !output.isFull {
             if buffer.next <= buffer.forcedThrough {
                 guard let packet = buffer.popReady(counters: &context.counters) else { continue }
@@ -171,11 +182,14 @@ public struct JitterStage: Stage, ~Copyable {
             guard let head = buffer.head else { return }
             let media = MediaTime(ticks: buffer.mark(at: head.position))
             var due = max(schedule.due(media, clock: clock), clock.undecidedUntil ?? .zero)
-            if !head.isReady && due <= context.now { due = max(due, gapDeadline(head.position)) }
-            if due > context.now {
+            // Nothing is given up early.
+            let bar = head.isReady ? limit : context.now
+            if !head.isReady && due <= bar { due = max(due, gapDeadline(head.position)) }
+            if due > bar {
                 deadline = earliest(deadline, due)
                 return
             }
+            if due <= context.now { limit = context.now + batch }
             guard let packet = buffer.pop(at: head.position, counters: &context.counters) else { return }
             give(packet, media, due: due, into: &output, context: &context)
         }
@@ -189,6 +203,7 @@ public struct JitterStage: Stage, ~Copyable {
     }
 
     private mutating func releaseBare(into output: inout PacketBatch, context: inout StageContext) {
+        var horizon = context.now
         while !output.isFull, var front = queue.front {
             let limit = front.arrival + latency
             if front.media == nil && limit <= context.now {
@@ -196,10 +211,11 @@ public struct JitterStage: Stage, ~Copyable {
                 front = queue.front ?? front
             }
             let due = front.media.map { max(schedule.due($0, clock: clock), clock.undecidedUntil ?? .zero) }
-            if (due ?? limit) > context.now && !queue.isFull {
+            if (due ?? limit) > horizon && !queue.isFull {
                 deadline = earliest(deadline, due ?? limit)
                 return
             }
+            if (due ?? limit) <= context.now { horizon = context.now + batch }
             guard let packet = queue.popFirst() else { return }
             if let media = front.media, let due {
                 give(packet, media, due: due, into: &output, context: &context)
