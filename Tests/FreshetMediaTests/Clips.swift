@@ -172,6 +172,19 @@ final class Bench {
         while try !recorder.finish(context: &context) {}
     }
 
+    /// Records a medium's frames as they come from it.
+    func recordFrames(_ options: MediaInput.Options, _ recording: Recorder.Options) throws {
+        var input = try MediaInput(options)
+        let recorder = try Recorder(recording)
+        var batch = PacketBatch(capacity: 64)
+        var hasMore = true
+        while hasMore {
+            hasMore = try input.read(into: &batch, context: &context)
+            try recorder.take(&batch, context: &context)
+        }
+        while try !recorder.finish(context: &context) {}
+    }
+
     /// The message of the failure that opening and reading `options` ends with; "" when it does not fail.
     func failure(_ options: MediaInput.Options) -> String {
         do {

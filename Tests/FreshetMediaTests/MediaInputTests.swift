@@ -17,6 +17,22 @@ import Testing
         #expect(try bytes == Clips.read(path))
     }
 
+    @Test func everyReadGivesSomethingOrIsTheLast() throws {
+        // A length at which the file's last read finds everything given.
+        let whole = try Clips.read(try clips.make("a.ts", "\(Clips.video) \(Clips.h264)"))
+        let bytes = Array(whole.prefix(21 * 1316))
+        var input = try MediaInput(.init(location: try clips.write("b.ts", bytes)))
+        let bench = Bench()
+        var batch = PacketBatch(capacity: 64)
+        var count = 0
+        while try input.read(into: &batch, context: &bench.context) {
+            let hasGiven = !batch.isEmpty
+            #expect(hasGiven)
+            while let packet = batch.popFirst() { count += packet.byteCount }
+        }
+        #expect(count == bytes.count)
+    }
+
     @Test func damageAndACutEndAreGivenInTheirPlace() throws {
         let path = try clips.make("a.ts", "\(Clips.video) \(Clips.h264)")
         var data = try Clips.read(path)

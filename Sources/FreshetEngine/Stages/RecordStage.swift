@@ -14,15 +14,15 @@ public struct RecordStage: Stage, ~Copyable {
                     "output", .text, default: nil, "the file; strftime's patterns (%Y-%m-%d) are filled in"),
                 StageParameter(
                     "format", .text, default: "",
-                    "the container, where the file's name says nothing: ts, mkv, fmp4, mp4, mov, webm, mp3, mp2, "
-                        + "aac, ac3, ogg (fmp4 is .mp4 in fragments, as .mp4 is by default: good up to the "
-                        + "last half second "
-                        + "whatever ends the program)"),
+                    "the container, where the file's name says nothing: ts, mkv, fragmented-mp4, mp4, mov, "
+                        + "webm, mp3, mp2, aac, ac3, ogg (.mp4 is fragmented-mp4: good up to the last half second "
+                        + "whatever ends the program; mp4 is the plain kind, good after a clean end only)"),
                 StageParameter(
                     "segment", .duration, default: "0",
                     "begin a new file at the first keyframe after so long; 0 for one file"),
                 StageParameter(
-                    "index", .text, default: "", "a file that lists the files, one JSON object a line"),
+                    "index", .text, default: "",
+                    "a list of the files: CSV where it is called .csv, else one JSON object a line"),
                 StageParameter("duration", .duration, default: "0", "end after so long; 0 for no limit"),
                 StageParameter(
                     "streams", .text, default: "",

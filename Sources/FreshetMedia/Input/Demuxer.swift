@@ -72,7 +72,7 @@ struct Demuxer: ~Copyable {
             }
             format = try MediaFormat(ffmpeg, opened, selected: selected)
             self.trackOfStream = trackOfStream
-            decodeTimes = DecodeTimes(trackCount: selected.count)
+            decodeTimes = DecodeTimes(ffmpeg, trackCount: selected.count)
         } catch {
             ffmpeg.calls.avformat_close_input(&context)
             throw error

@@ -38,8 +38,11 @@ final class TransportStreamSource {
     func read(into output: inout PacketBatch, context: inout StageContext) throws(StageError) -> Bool {
         if output.isFull || context.pool.freeCount == 0 { return true }
         var byteCount = nextPiece(context: &context)
-        if byteCount == 0 {
-            if isAtEnd { return try beginNextRound() }
+        // A call that gives nothing says that it is idle or at the end: nobody would call again.
+        while byteCount == 0 {
+            if isAtEnd {
+                if try !beginNextRound() { return false }
+            }
             // A pipe that gives nothing must not keep the thread from what else it has to do.
             isIdle = !bytes.isReady(within: 50)
             if isIdle { return true }

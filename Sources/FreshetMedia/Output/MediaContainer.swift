@@ -46,7 +46,7 @@ struct MediaContainer {
     /// MP4 in fragments of half a second, each complete when it is written: readable up to there whatever
     /// happens.
     static let fragmentedMP4 = MediaContainer(
-        name: "fmp4", muxerName: "mp4",
+        name: "fragmented-mp4", muxerName: "mp4",
         settings: [("movflags", "+delay_moov+default_base_moof"), ("frag_duration", "500000")],
         needsSeeking: false)
 
@@ -55,7 +55,8 @@ struct MediaContainer {
 
     /// The container called `name`; `nil` when there is none.
     static func named(_ name: String) -> MediaContainer? {
-        table.first { $0.container.name == name }?.container
+        let name = name == "fmp4" ? "fragmented-mp4" : name
+        return table.first { $0.container.name == name }?.container
     }
 
     /// The container that a file's name asks for by its extension; `nil` when it does not.

@@ -45,22 +45,41 @@ struct RecordingPath {
 
 /// A list of a recording's files, one JSON object a line, each line written when its file is complete:
 /// `{"file":"show-00001.ts","start":0.000,"duration":6.000,"bytes":1234567}`,
-/// in seconds of the stream's own clock.
+/// in seconds of the stream's own clock. A list called `.csv` has the same as comma-separated values.
 final class RecordingIndex {
     private let file: FileOutput
+    private let isTable: Bool
 
     /// Begins the list at `path`.
-    init(path: String) throws(StageError) { file = try FileOutput(path: path) }
+    init(path: String) throws(StageError) {
+        file = try FileOutput(path: path)
+        isTable = path.hasSuffix(".csv")
+        if isTable { try write("file,start,duration,bytes\n") }
+    }
 
     /// Adds a complete file.
-    func add(path: String, startMicroseconds: Int64, durationMicroseconds: Int64, byteCount: Int64)
-        throws(StageError)
-    {
-        let line =
-            "{\"file\":\(RecordingIndex.quoted(path)),\"start\":\(RecordingIndex.seconds(startMicroseconds)),"
-            + "\"duration\":\(RecordingIndex.seconds(durationMicroseconds)),\"bytes\":\(byteCount)}\n"
+    func add(
+        path: String, startMicroseconds: Int64, durationMicroseconds: Int64, byteCount: Int64
+    ) throws(StageError) {
+        let start = RecordingIndex.seconds(startMicroseconds)
+        let duration = RecordingIndex.seconds(durationMicroseconds)
+        if isTable {
+            return try write("\(RecordingIndex.cell(path)),\(start),\(duration),\(byteCount)\n")
+        }
+        try write(
+            "{\"file\":\(RecordingIndex.quoted(path)),\"start\":\(start),"
+                + "\"duration\":\(duration),\"bytes\":\(byteCount)}\n")
+    }
+
+    private func write(_ line: String) throws(StageError) {
         let code = Array(line.utf8).withUnsafeBytes { file.write($0) }
         if code < 0 { throw file.failure ?? .failure("cannot write \(file.path)") }
+    }
+
+    private static func cell(_ text: String) -> String {
+        guard text.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return text }
+        let parts = text.split(separator: "\"", omittingEmptySubsequences: false)
+        return "\"" + parts.joined(separator: "\"\"") + "\""
     }
 
     private static func seconds(_ microseconds: Int64) -> String {

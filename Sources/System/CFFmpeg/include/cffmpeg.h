@@ -37,6 +37,7 @@
     F(av_bsf_init) \
     F(av_bsf_receive_packet) \
     F(av_bsf_send_packet) \
+    F(av_get_audio_frame_duration2) \
     F(av_packet_alloc) \
     F(av_packet_clone) \
     F(av_packet_free) \
