@@ -91,7 +91,16 @@ struct DestinationSet: ~Copyable {
                 socket: socket, destinations: destinations, packetLimit: packetLimit)
             let control = requests.filter(\.hasControl).compactMap(\.url.controlAddress)
             return SocketGroup(fanOut, controlAddresses: control)
-        } catch { throw .failure(error.message) }
+        } catch { throw .failure(error.message + routeHint(error, first)) }
+    }
+
+    /// Loopback has no route for IPv6 groups of its own, and IPv4 groups need one where there is no default route.
+    private static func routeHint(_ error: SystemCallError, _ request: DestinationRequest) -> String {
+        guard error.errno == .networkUnreachable, request.url.address.isMulticast else { return "" }
+        let device = request.interface ?? "INTERFACE"
+        return request.url.address.family == .ipv6
+            ? "; add a route: ip -6 route add ff00::/8 dev \(device) table local"
+            : "; name an interface, or add a route: ip route add 224.0.0.0/4 dev \(device)"
     }
 
     /// Sends packets from the front of `packets` until there are none, or the kernel has no room; tells `reports` of each

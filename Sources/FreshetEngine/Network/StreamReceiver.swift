@@ -275,7 +275,12 @@ final class StreamReceiver {
         if silence >= StreamReceiver.rejoinInterval && context.now >= rejoinDeadline {
             rejoin(context: &context)
         }
-        if options.timeout > .zero && silence >= options.timeout { finish(context: &context) }
+        if options.timeout > .zero && silence >= options.timeout {
+            context.report(
+                .notice("nothing has come for \(options.timeout.count / 1_000_000) ms: this is the end"))
+            countTail(context: &context)
+            context.finishSource()
+        }
         if ending.isOver(received: receivedInEpoch, now: context.now) { finish(context: &context) }
     }
 

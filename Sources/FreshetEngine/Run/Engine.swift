@@ -1,6 +1,7 @@
 internal import CLinux
 public import FreshetCore
 internal import FreshetMedia
+internal import FreshetMedia
 internal import FreshetNet
 
 /// Runs a checked pipeline: makes its stages, gives them threads, and ends them cleanly.
@@ -66,6 +67,7 @@ public final class Engine {
     public func start() throws(PipelineError) {
         precondition(!hasStarted, "an engine runs once")
         hasStarted = true
+        MediaInterrupt.clear()
         MediaInterrupt.clear()
         if options.threads == .inline {
             for loop in loops { loop.start() }

@@ -10,6 +10,7 @@ struct EngineBuilder {
     /// The network loop's lines, and its pool.
     private var mainLines: [Line] = []
     private let mainPool: PacketPool
+    private var teeReleases: [() -> Void] = []
     /// One loop for each run of blocking stages.
     private var blockingLoops: [Loop] = []
 
@@ -76,7 +77,7 @@ struct EngineBuilder {
             let pool = isBlocking ? PacketPool(slotCount: options.blockingPacketLimit) : mainPool
             var steps: [LineStep] = []
             let hasOwnSource = inlet == nil
-            let release = inlet?.release ?? {}
+            var releases = inlet.map { [$0.release] } ?? []
             if let inlet { steps.append(step(inlet.make(&self, pool), at: nil)) }
             inlet = nil
             for stage in segment { steps.append(try make(stage, pool)) }
@@ -84,15 +85,25 @@ struct EngineBuilder {
                 let ring = try ring()
                 let outlet = RingOutlet(ring, batchInterval: next.kind.descriptor.batchInterval)
                 steps.append(step(StageBox(outlet, context: context(pool)), at: nil))
+                releases.append { ring.finish() }
                 inlet = .ring(ring)
             }
-            let line = Line(steps, hasOwnSource: hasOwnSource, isBranch: isBranch, release: release)
+            releases += takeTeeReleases()
+            let line = Line(steps, hasOwnSource: hasOwnSource, isBranch: isBranch) { [releases] in
+                for release in releases { release() }
+            }
             if isBlocking {
                 blockingLoops.append(try loop(pool, [line]))
             } else {
                 mainLines.append(line)
             }
         }
+    }
+
+    /// What a tee just made must be told when its line ends.
+    private mutating func takeTeeReleases() -> [() -> Void] {
+        defer { teeReleases = [] }
+        return teeReleases
     }
 
     private func blocks(_ stage: PlannedStage) -> Bool {
@@ -133,6 +144,7 @@ struct EngineBuilder {
             branches.append(branch)
             try buildBranch(stages, from: branch)
         }
+        teeReleases = [{ for branch in branches { branch.isFinished = true } }]
         return step(StageBox(TeeStage(branches: branches), context: context(pool)), at: planned.location)
     }
 
@@ -149,7 +161,11 @@ struct EngineBuilder {
             step(inlet.make(&self, mainPool), at: nil),
             step(StageBox(outlet, context: context(mainPool)), at: nil),
         ]
-        mainLines.append(Line(steps, hasOwnSource: false, isBranch: true, release: inlet.release))
+        let line = Line(steps, hasOwnSource: false, isBranch: true) {
+            inlet.release()
+            ring.finish()
+        }
+        mainLines.append(line)
         try build(stages, inlet: .ring(ring), isBranch: true)
     }
 }

@@ -34,7 +34,7 @@ package final class Line {
     let hasOwnSource: Bool
     /// True for a line behind a tee: when it fails, the others go on.
     let isBranch: Bool
-    /// Lets go of what feeds the line, so that the other side does not wait for it.
+    /// Lets go of what feeds the line and tells what it feeds that nothing more will come, so that neither side waits for it.
     private let release: () -> Void
 
     package init(_ steps: [LineStep], hasOwnSource: Bool, isBranch: Bool, release: @escaping () -> Void) {

@@ -19,7 +19,12 @@ struct PipelineCommand {
             Terminal.write(text, to: 1)
             return CommandLineTool.Status.done
         }
-        let pipeline = try Pipeline(description, given: arguments.given)
-        return try PipelineRun(pipeline, options: arguments.options).run()
+        do {
+            let pipeline = try Pipeline(description, given: arguments.given)
+            return try PipelineRun(pipeline, options: arguments.options).run()
+        } catch {
+            // The place in our own file says nothing to who gave a command.
+            throw PipelineError(error.kind, error.message)
+        }
     }
 }

@@ -32,7 +32,7 @@ enum RunCommand {
 enum PipelineSource {
     /// The pipeline of a file, or the one that `target` itself is.
     static func load(_ target: String) throws(PipelineError) -> PipelineDescription {
-        if target.contains("!") && !target.hasSuffix(".json5") {
+        if target.contains(" ! ") || target.contains("=") {
             let stages = try PipelineText.stages(
                 target, at: SourceLocation(file: "pipeline", line: 1, column: 1))
             return PipelineDescription(name: "pipeline", stages: stages)
