@@ -41,7 +41,9 @@ struct FrameTests {
         let gotAudio = try await Frames.codedAudio(of: path)
         let kind = path.suffix(3)
         #expect(gotVideo.map(\.codec) == video.map(\.codec), "\(name) as \(kind)")
-        #expect(gotAudio.map(\.codec) == audio.map(\.codec), "\(name) as \(kind)")
+        // MP4 has one name for the layers of MPEG audio; the frames tell them apart.
+        let codecs = audio.map { kind == "mp4" && $0.codec == "mp2" ? "mp3" : $0.codec }
+        #expect(gotAudio.map(\.codec) == codecs, "\(name) as \(kind)")
         let pairs = Array(zip(video + audio, gotVideo + gotAudio))
         for (sent, got) in pairs {
             #expect(

@@ -14,7 +14,9 @@ public struct Frames: Sendable, Equatable {
     /// The decoded frames of each video stream.
     public static func decodedVideo(of path: String) async throws -> [Frames] {
         let codecs = try await codecs(of: path, kind: "v")
-        return try await listing(path, ["-map", "0:v?", "-vsync", "passthrough", "-copyts"], codecs)
+        // In the stream's own time base: the default one, a frame's length, would round each time to whole frames.
+        let words = ["-map", "0:v?", "-vsync", "passthrough", "-copyts", "-enc_time_base", "-1"]
+        return try await listing(path, words, codecs)
     }
 
     /// The coded frames of each audio stream, without the framing that only transport streams have.
