@@ -5,9 +5,8 @@ public import FreshetCore
 /// The delay of a packet is its arrival minus its media time. Queues only ever add to it, so the *lower envelope* of the
 /// delays shows the path's own delay, and its slope how much faster or slower the source's clock runs than ours
 /// (Moon, Skelly, Towsley, "Estimation and removal of clock skew from network delay measurements", INFOCOM 1999). Kept
-/// are the least delays of bins of 200 ms over 51 s. Their lower convex hull is a line that noise lies above; the drift is
-/// its mean slope over the middle half, which errs less than the one edge in the middle. The drift is believed by as much as
-/// the scatter of the bins and their number allow; until then it is taken for the likely one, none.
+/// are the least delays of bins of 200 ms over 51 s; `EnvelopeFit` finds the drift from them. It is believed by as much as
+/// they allow; until then it is taken for the likely one, none.
 ///
 /// A change of route moves the envelope at once. Down is seen in one bin; up when two seconds of bins lie above it. The bins
 /// of before are then moved along, so that what they say about the drift is kept. Integers throughout.
@@ -40,8 +39,7 @@ public struct SourceClock: ~Copyable {
 
     let urgentExcess: Int64
     var bins: FixedRing<Bin>
-    var hull: FixedRing<Bin>
-    var scatter: Int64 = 0
+    var envelope: EnvelopeFit
     var recentStepCount = 0
     var binCountSinceForgiving = 0
 
@@ -69,13 +67,13 @@ public struct SourceClock: ~Copyable {
     public init(urgentExcess: Nanoseconds) {
         self.urgentExcess = urgentExcess.count
         bins = FixedRing(capacity: SourceClock.binCount)
-        hull = FixedRing(capacity: SourceClock.binCount)
+        envelope = EnvelopeFit(capacity: SourceClock.binCount)
     }
 
     /// Forgets the past: another source sends now. The floor stands where it was until the first packet.
     public mutating func restart() {
         bins.removeAll()
-        scatter = 0
+        envelope.scatter = 0
         recentStepCount = 0
         hasReference = false
         drift = 0

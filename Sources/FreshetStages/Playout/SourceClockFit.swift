@@ -7,7 +7,6 @@ extension SourceClock {
     private static let upPacketCount: Int64 = 200
     private static let leastStep: Int64 = 200_000
     private static let driftLimit: Int64 = 20_000_000
-    private static let likelyDrift: Int128 = 60_000
     private static let windowInterval = Nanoseconds.seconds(60)
     private static let fitBinCount = 8
     private static let recentStepLimit = 6
@@ -37,7 +36,7 @@ extension SourceClock {
         }
         if current.delay == .max { return }
         let excess = current.delay &- binLineDelay &- driftSpan(current.media &- lineMedia)
-        let noise = max(SourceClock.leastStep, meanExcess / 8, scatter * 3)
+        let noise = max(SourceClock.leastStep, meanExcess / 8, envelope.scatter * 3)
         if excess < -noise && bins.count >= SourceClock.fitBinCount {
             step(bins.count, by: excess)
             settlingBinCount = 1
@@ -94,13 +93,10 @@ extension SourceClock {
 
     private mutating func fit() {
         let last = bins[bins.count - 1]
-        let width = last.media &- bins[0].media
-        if bins.count >= SourceClock.fitBinCount && width > 0 {
-            buildHull()
-            measureScatter()
-            let start = hull[0].media
-            let rise = hullDelay(start &+ width * 3 / 4) &- hullDelay(start &+ width / 4)
-            believe(Int128(rise) * 2, over: Int128(width))
+        if bins.count >= SourceClock.fitBinCount && last.media > bins[0].media {
+            let drift = envelope.drift(of: bins)
+            driftPartsPerBillion = max(-SourceClock.driftLimit, min(SourceClock.driftLimit, drift))
+            self.drift = (driftPartsPerBillion << 32) / 1_000_000_000
         }
         lineMedia = last.media
         var floor = last.delay
@@ -108,63 +104,6 @@ extension SourceClock {
             floor = min(floor, bins[index].delay &+ driftSpan(lineMedia &- bins[index].media))
         }
         lineDelay = floor
-    }
-
-    /// Takes the slope rise/width for the drift, by as much as noise allows. The deviation of the slope was found by
-    /// simulation: at most about 12 × mean height of the bins above the hull ÷ (bins × width).
-    private mutating func believe(_ rise: Int128, over width: Int128) {
-        let deviation = 12_000_000_000 * Int128(scatter) / (Int128(bins.count) * width)
-        let likely = SourceClock.likelyDrift * SourceClock.likelyDrift
-        let slope = rise * 1_000_000_000_000 / width
-        let bounded = min(deviation, 1_000_000_000)
-        let believed = slope * likely / (likely + bounded * bounded) / 1000
-        let limit = Int128(SourceClock.driftLimit)
-        let limited = Int64(truncatingIfNeeded: max(-limit, min(limit, believed)))
-        driftPartsPerBillion = limited
-        drift = (limited << 32) / 1_000_000_000
-    }
-
-    /// The lower convex hull of the bins (Andrew's monotone chain).
-    private mutating func buildHull() {
-        hull.removeAll()
-        for index in 0..<bins.count {
-            let bin = bins[index]
-            if !hull.isEmpty && bin.media <= hull[hull.count - 1].media { continue }
-            while hull.count >= 2 && !isConvex(hull[hull.count - 2], hull[hull.count - 1], bin) {
-                _ = hull.popLast()
-            }
-            hull.append(bin)
-        }
-    }
-
-    private func isConvex(_ a: Bin, _ b: Bin, _ c: Bin) -> Bool {
-        Int128(b.media &- a.media) * Int128(c.delay &- a.delay)
-            > Int128(b.delay &- a.delay) * Int128(c.media &- a.media)
-    }
-
-    /// How high the bins lie above the hull, on average.
-    private mutating func measureScatter() {
-        var sum: Int64 = 0
-        var edge = 1
-        for index in 0..<bins.count {
-            let bin = bins[index]
-            while edge < hull.count - 1 && hull[edge].media < bin.media { edge += 1 }
-            guard edge < hull.count else { break }
-            sum &+= max(0, bin.delay &- delay(bin.media, from: hull[edge - 1], to: hull[edge]))
-        }
-        scatter = sum / Int64(bins.count)
-    }
-
-    private func delay(_ media: Int64, from a: Bin, to b: Bin) -> Int64 {
-        let rise = Int128(b.delay &- a.delay) * Int128(media &- a.media)
-        return a.delay &+ Int64(truncatingIfNeeded: rise / Int128(b.media &- a.media))
-    }
-
-    private func hullDelay(_ media: Int64) -> Int64 {
-        for index in 1..<max(1, hull.count) where hull[index].media >= media {
-            return delay(media, from: hull[index - 1], to: hull[index])
-        }
-        return hull[hull.count - 1].delay
     }
 
     // MARK: Far behind
