@@ -55,9 +55,18 @@ struct Reporter {
 
     private mutating func show(_ events: [StageEventReport]) {
         if options.isQuiet { return }
-        for report in events {
+        for report in events where isWorthALine(report.event) {
             endProgressLine()
             Terminal.error("freshet: \(report.stage): \(EventText.text(report.event))")
+        }
+    }
+
+    /// What is as it should be is told to a person, not to a log.
+    private func isWorthALine(_ event: StageEvent) -> Bool {
+        if Terminal.hasPerson || options.isVerbose { return true }
+        switch event {
+        case .sourceChanged, .endOfStream: return false
+        default: return true
         }
     }
 

@@ -119,6 +119,8 @@ struct OrderSink: Stage, ~Copyable {
             registry: registry)
         #expect(
             PipelineDiagram.draw(pipeline) == """
+                test-count count=5 ! tee [ test-order ] [ exec command='cat -' ! test-order ]
+
                 test-count  count=5
                   │ bytes
                 tee

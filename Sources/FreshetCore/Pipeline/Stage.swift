@@ -12,6 +12,10 @@ public protocol Stage: ~Copyable, SendableMetatype {
     /// Name, parameters, ports and help.
     static var descriptor: StageDescriptor { get }
 
+    /// What flows out of a stage with these parameters when `input` flows in. Narrower than the descriptor where the
+    /// parameters decide.
+    static func output(of input: PortKinds, arguments: StageArguments) -> PortKinds
+
     /// A stage with the given parameters. Checks them; opens nothing.
     init(arguments: StageArguments) throws(StageError)
 
@@ -46,6 +50,10 @@ public protocol Stage: ~Copyable, SendableMetatype {
 }
 
 extension Stage where Self: ~Copyable {
+    /// A stage that gives what it takes hands the kind through; another gives what its descriptor says.
+    public static func output(of input: PortKinds, arguments: StageArguments) -> PortKinds {
+        descriptor.takes == descriptor.gives ? input : descriptor.gives
+    }
     /// Nothing to open.
     public mutating func start(context: inout StageContext) throws(StageError) {}
     /// Nothing is due.

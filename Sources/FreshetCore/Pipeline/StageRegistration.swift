@@ -2,12 +2,15 @@
 public struct StageKind: Sendable {
     /// Name, parameters, ports and help.
     public let descriptor: StageDescriptor
+    /// What flows out of one with the given parameters when the given kinds flow in; see ``Stage/output(of:arguments:)``.
+    public let output: @Sendable (PortKinds, StageArguments) -> PortKinds
     /// A boxed stage with the given parameters and context.
     public let make: @Sendable (StageArguments, consuming StageContext) throws(StageError) -> AnyStage
 
     /// The kind of stage that `Body` is.
     public init<Body: Stage & ~Copyable>(_ body: Body.Type) {
         descriptor = Body.descriptor
+        output = { Body.output(of: $0, arguments: $1) }
         make = { (arguments, context) throws(StageError) in
             StageBox(try Body(arguments: arguments), context: context)
         }

@@ -79,7 +79,7 @@ struct DestinationSet: ~Copyable {
             if let dscp = first.dscp { try socket.setDSCP(dscp) }
             if let hasLoopback = first.hasLoopback { try socket.setMulticastLoop(hasLoopback) }
             if let name = first.interface {
-                try socket.setMulticastInterface(try NetworkInterface.named(name).index)
+                try socket.setMulticastInterface(try NetworkInterface.named(name))
             }
             if requests.contains(where: { NetworkInterface.isBroadcast($0.url.address) }) {
                 try socket.allowBroadcast()

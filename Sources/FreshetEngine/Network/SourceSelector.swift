@@ -3,7 +3,7 @@ internal import FreshetNet
 
 /// Keeps one source of those that send to the same place: the first, until it falls silent.
 ///
-/// A source is who sends (address and port) and, with RTP, its SSRC. Another one's packets are dropped and it is told of once.
+/// A source is who sends (address and port) and, with RTP, its SSRC. Another one's packets are dropped and it is told of once a minute.
 /// When the chosen source has been silent for twenty times its usual interval, at least 100 ms and at most 2 s, the next one
 /// with a valid packet takes its place: a new epoch.
 struct SourceSelector {
@@ -20,6 +20,9 @@ struct SourceSelector {
     private static let silenceFloor = Nanoseconds.milliseconds(100)
     private static let silenceCeiling = Nanoseconds.seconds(2)
 
+    /// Another source is told of once a minute, and others at most once a second.
+    private static let newsInterval = Nanoseconds.seconds(60)
+
     private(set) var sender: SocketAddress?
     private(set) var ssrc: UInt32 = 0
     /// Counts the sources chosen; the first is 0.
@@ -27,7 +30,7 @@ struct SourceSelector {
     private var lastArrival = Instant.zero
     /// Smoothed time between packets, in nanoseconds (weight 1/16).
     private var interval: Int64 = 50_000_000
-    private var lastForeign: (sender: SocketAddress, ssrc: UInt32)?
+    private var lastNews: (sender: SocketAddress, at: Instant)?
 
     /// True when the packet is the chosen source's: the quick answer for nearly every packet.
     @inline(__always)
@@ -44,16 +47,22 @@ struct SourceSelector {
     {
         let isFree = self.sender == nil || arrival - lastArrival > silence
         guard isFree, isValid else {
-            let isNews = isValid && (lastForeign?.sender != sender || lastForeign?.ssrc != ssrc)
-            if isNews { lastForeign = (sender, ssrc) }
-            return .foreign(isNews: isNews)
+            return .foreign(isNews: isValid && isNews(sender, arrival))
         }
         if self.sender != nil { epoch &+= 1 }
         self.sender = sender
         self.ssrc = ssrc
         lastArrival = arrival
-        lastForeign = nil
         return .newSource
+    }
+
+    /// True for a sender that was not told of within the last while: forged packets must not fill a log.
+    private mutating func isNews(_ sender: SocketAddress, _ arrival: Instant) -> Bool {
+        if let last = lastNews, arrival - last.at < SourceSelector.newsInterval {
+            if last.sender == sender || arrival - last.at < .seconds(1) { return false }
+        }
+        lastNews = (sender, arrival)
+        return true
     }
 
     private var silence: Nanoseconds {

@@ -84,8 +84,7 @@ struct PipelinePlanner {
         }
         let input = try flow(into: kind.descriptor, at: node, from: previous, fed: fed)
         let arguments = try arguments(node, kind.descriptor)
-        // A stage that gives what it takes hands the kind through.
-        let output = kind.descriptor.takes == kind.descriptor.gives ? input : kind.descriptor.gives
+        let output = kind.output(input, arguments)
         var branches: [[PlannedStage]] = []
         if kind.descriptor.name == TeeStage.name {
             guard !node.branches.isEmpty else {

@@ -30,6 +30,12 @@ public struct MulticastReceiveStage: Stage, ~Copyable {
         )
     }
 
+    /// RTP or bare transport stream, as the address says.
+    public static func output(of input: PortKinds, arguments: StageArguments) -> PortKinds {
+        guard let url = try? GroupParameters.url(arguments) else { return descriptor.gives }
+        return url.scheme == .rtp ? .rtp : .transportStream
+    }
+
     /// Opens the sockets.
     public mutating func start(context: inout StageContext) throws(StageError) {
         receiver = try StreamReceiver(options, context: &context)

@@ -26,6 +26,12 @@ public struct UDPReceiveStage: Stage, ~Copyable {
             example: "udp-receive url=rtp://0.0.0.0:5004 ! reorder ! depacketize ! record output=show.ts")
     }
 
+    /// RTP or bare transport stream, as the address says.
+    public static func output(of input: PortKinds, arguments: StageArguments) -> PortKinds {
+        guard let url = try? StreamURL(arguments.text("url")) else { return descriptor.gives }
+        return url.scheme == .rtp ? .rtp : .transportStream
+    }
+
     /// Opens the sockets.
     public mutating func start(context: inout StageContext) throws(StageError) {
         receiver = try StreamReceiver(options, context: &context)

@@ -18,8 +18,6 @@ public struct DatagramReader: ~Copyable {
     private var packets: FixedSlots<Packet>
     /// How many bytes each place was given for its message.
     private var placeByteCounts: [Int]
-    /// Places from `messageCount` up to here hold packets.
-    private var filledEnd = 0
     /// Bytes of a slot given to a message; the datagram size of the last joined piece, once there was one.
     private var placeByteCount = Int.max
     private var messageCount = 0
@@ -81,17 +79,8 @@ public struct DatagramReader: ~Copyable {
 
     /// Puts a packet in each of the first `wanted` places; gives how many have one, counted from the first.
     private mutating func fill(_ wanted: Int, _ pool: PacketPool) -> Int {
-        // Only places of the last batch can have been emptied.
-        for index in 0..<min(wanted, messageCount) where packets.isEmpty(index) {
-            if !place(index, pool) {
-                filledEnd = index
-                return index
-            }
-        }
-        if filledEnd < messageCount { filledEnd = messageCount }
-        while filledEnd < wanted {
-            if packets.isEmpty(filledEnd), !place(filledEnd, pool) { return filledEnd }
-            filledEnd += 1
+        for index in 0..<wanted where packets.isEmpty(index) {
+            if !place(index, pool) { return index }
         }
         return wanted
     }

@@ -82,11 +82,15 @@ public struct UDPSocket: ~Copyable {
         }
     }
 
-    /// The interface that datagrams to groups leave by.
-    public borrowing func setMulticastInterface(_ index: UInt32) throws(SystemCallError) {
-        try check("cannot send by interface \(index)") {
-            clinux_multicast_interface(number, family.code, index)
+    /// The interface that datagrams to groups leave by. They carry its own address, so that receivers can name it as the one
+    /// source they want (SSM) whatever routes this host has.
+    public borrowing func setMulticastInterface(_ interface: NetworkInterface) throws(SystemCallError) {
+        let what = "cannot send by interface \(interface.name)"
+        guard family == .ipv4, var source = interface.ipv4Address?.raw else {
+            try check(what) { clinux_multicast_interface(number, family.code, interface.index, nil) }
+            return
         }
+        try check(what) { clinux_multicast_interface(number, family.code, interface.index, &source) }
     }
 
     /// The differentiated services code point of what is sent, 0 to 63 (RFC 2474).

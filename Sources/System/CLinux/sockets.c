@@ -136,9 +136,15 @@ int clinux_multicast_loop(int descriptor, int family, int is_on) {
     if (family == AF_INET) return set(descriptor, IPPROTO_IP, IP_MULTICAST_LOOP, is_on);
     return set(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, is_on);
 }
-int clinux_multicast_interface(int descriptor, int family, uint32_t interface_index) {
+int clinux_multicast_interface(
+    int descriptor, int family, uint32_t interface_index, const struct clinux_address *source) {
     if (family == AF_INET) {
         struct ip_mreqn request = {.imr_ifindex = (int)interface_index};
+        if (source) {
+            struct sockaddr_in address;
+            memcpy(&address, source->bytes, sizeof address);
+            request.imr_address = address.sin_addr;
+        }
         return or_errno(setsockopt(descriptor, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request));
     }
     return set(descriptor, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)interface_index);

@@ -6,7 +6,19 @@ enum StagesCommand {
     /// Runs the command.
     static func run(_ arguments: [String]) throws(PipelineError) -> Int32 {
         let registry = StageRegistry()
-        guard let name = arguments.first, name != "--help" else {
+        if arguments.first == "--help" {
+            Terminal.print(
+                """
+                List the stages: what each takes, gives and does; or show one's parameters and an example.
+
+                usage: freshet stages [NAME]
+
+                example:
+                  freshet stages pace
+                """)
+            return CommandLineTool.Status.done
+        }
+        guard let name = arguments.first else {
             for kind in registry.kinds {
                 let descriptor = kind.descriptor
                 let ports = "\(descriptor.takes) → \(descriptor.gives)"

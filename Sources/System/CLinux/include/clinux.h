@@ -97,7 +97,9 @@ int clinux_receive_buffer_size(int descriptor);
 int clinux_send_buffer_size(int descriptor);
 int clinux_hop_limit(int descriptor, int family, int is_multicast, int limit);
 int clinux_multicast_loop(int descriptor, int family, int is_on);
-int clinux_multicast_interface(int descriptor, int family, uint32_t interface_index);
+// `source` (IPv4 only, or NULL) becomes the address that datagrams to groups are sent from.
+int clinux_multicast_interface(
+    int descriptor, int family, uint32_t interface_index, const struct clinux_address *source);
 // Traffic class: DSCP in the upper six bits.
 int clinux_traffic_class(int descriptor, int family, int traffic_class);
 int clinux_allow_broadcast(int descriptor);
