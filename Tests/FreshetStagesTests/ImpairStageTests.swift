@@ -85,4 +85,13 @@ import Testing
         #expect(throws: StageError.self) { _ = try stage([("loss", "120%")]) }
         #expect(throws: StageError.self) { _ = try stage([("shape", "odd")]) }
     }
+
+    @Test func whenAskedToEndNothingIsHeldBack() throws {
+        let bench = try StageBench(stage([("delay", "1s")]))
+        for index in 0..<100 as Range<Int64> { try bench.give(index, at: milliseconds(index)) }
+        bench.context.isStopping = true
+        try bench.finish()
+        #expect(bench.seen.map(\.sequence) == Array(0..<100))
+        #expect(bench.context.now == milliseconds(99))
+    }
 }

@@ -86,4 +86,21 @@ extension StageBench where Body: ~Copyable {
         #expect(early.allSatisfy { $0 >= -100_000 && $0 <= 10_100_000 })
         #expect(Set(batched.seen.map(\.instant)).count < 1600)
     }
+
+    @Test(arguments: [true, false])
+    func whenAskedToEndNothingIsHeldBack(isNumbered: Bool) throws {
+        let bench = try StageBench(JitterStage(latency: .milliseconds(500)), batch: 4)
+        for index in 0..<50 as Range<Int64> where index != 20 {
+            try bench.give(at: milliseconds(index)) { packet in
+                packet.info.extendedSequence = index
+                packet.info.rtpTimestamp = UInt32(index * 90)
+                packet.info.flags = isNumbered ? .hasSequence : []
+                packet.append(byteCount: 188) { _ in }
+            }
+        }
+        bench.context.isStopping = true
+        try bench.finish()
+        #expect(bench.seen.map(\.sequence) == (0..<50).filter { $0 != 20 })
+        #expect(bench.context.now == milliseconds(49))
+    }
 }

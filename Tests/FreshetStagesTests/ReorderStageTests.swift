@@ -56,4 +56,16 @@ import Testing
         #expect(bench.seen.map(\.sequence) == old + [70_000, 70_001, 70_002])
         #expect(bench.context.counters[.lost] == 1)
     }
+
+    @Test func whenAskedToEndNothingIsHeldBack() throws {
+        let bench = try StageBench(ReorderStage(latency: .milliseconds(500)), batch: 4)
+        for sequence in [1, 2, 4, 5, 6, 7, 8, 9, 700] as [Int64] {
+            try bench.give(sequence, at: milliseconds(1))
+        }
+        #expect(bench.seen.isEmpty)
+        bench.context.isStopping = true
+        try bench.finish()
+        #expect(bench.seen.map(\.sequence) == [1, 2, 4, 5, 6, 7, 8, 9, 700])
+        #expect(bench.seen.allSatisfy { $0.instant == milliseconds(1) })
+    }
 }

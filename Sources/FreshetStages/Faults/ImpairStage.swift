@@ -124,9 +124,11 @@ public struct ImpairStage: Stage, ~Copyable {
     }
 
     private mutating func release(into output: inout PacketBatch, context: inout StageContext) {
-        while !output.isFull, let departure = underWay.nextDeparture, departure <= context.now {
+        while !output.isFull, let departure = underWay.nextDeparture,
+            departure <= context.now || context.isStopping
+        {
             guard let packet = underWay.popFirst() else { break }
-            if packet.isUnique { packet.info.arrival = departure }
+            if packet.isUnique { packet.info.arrival = min(departure, context.now) }
             output.append(packet)
         }
         context.counters[.queued] = underWay.count

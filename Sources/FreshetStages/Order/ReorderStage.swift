@@ -87,6 +87,7 @@ public struct ReorderStage: Stage, ~Copyable {
     public var nextDeadline: Instant? { deadline }
 
     private mutating func release(into output: inout PacketBatch, context: inout StageContext) {
+        if context.isStopping { buffer.forceAll(counters: &context.counters) }
         let limit = context.now - latency
         if let arrival = buffer.suspectArrival, arrival <= limit {
             _ = buffer.settleSuspect(counters: &context.counters)

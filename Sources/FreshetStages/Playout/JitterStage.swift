@@ -161,6 +161,7 @@ public struct JitterStage: Stage, ~Copyable {
     // MARK: Out
 
     private mutating func release(into output: inout PacketBatch, context: inout StageContext) {
+        if context.isStopping { buffer.forceAll(counters: &context.counters) }
         if let arrival = buffer.suspectArrival, arrival + latency <= context.now {
             _ = buffer.settleSuspect(counters: &context.counters)
         }
@@ -211,7 +212,7 @@ public struct JitterStage: Stage, ~Copyable {
                 front = queue.front ?? front
             }
             let due = front.media.map { max(schedule.due($0, clock: clock), clock.undecidedUntil ?? .zero) }
-            if (due ?? limit) > horizon && !queue.isFull {
+            if (due ?? limit) > horizon && !queue.isFull && !context.isStopping {
                 deadline = earliest(deadline, due ?? limit)
                 return
             }
