@@ -34,7 +34,7 @@ let package = Package(
 
         // Edge rooms: Linux and FFmpeg; no protocol.
         .target(name: "FreshetNet", dependencies: ["FreshetCore", "CLinux"], swiftSettings: house),
-        .target(name: "FreshetMedia", dependencies: ["FreshetCore", "CFFmpeg"], swiftSettings: house),
+        .target(name: "FreshetMedia", dependencies: ["FreshetCore", "FreshetWire", "CFFmpeg"], swiftSettings: house),
 
         // The room that joins them, the ready-made pipelines, and the command line.
         .target(
@@ -65,7 +65,7 @@ let package = Package(
         .testTarget(
             name: "FreshetNetTests", dependencies: ["FreshetCore", "FreshetNet"], swiftSettings: house),
         .testTarget(
-            name: "FreshetMediaTests", dependencies: ["FreshetCore", "FreshetMedia"], swiftSettings: house),
+            name: "FreshetMediaTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetMedia"], swiftSettings: house),
         .testTarget(
             name: "FreshetEngineTests",
             dependencies: [

@@ -45,15 +45,6 @@ import Testing
         #expect(bench.notices().count == 1)
     }
 
-    @Test func aTransportStreamIsPlayedAsOftenAsAsked() throws {
-        let path = try clips.make("a.ts", "\(Clips.video) \(Clips.h264)")
-        let once = try Clips.read(path)
-        var options = MediaInput.Options(location: path)
-        options.rounds = 3
-        let bench = Bench()
-        #expect(try bench.transportStream(options) == once + once + once)
-    }
-
     @Test func filesThatAreNoMediaAreRefusedInOneSentence() throws {
         let bench = Bench()
         func failure(_ path: String) -> String { bench.failure(.init(location: path)) }

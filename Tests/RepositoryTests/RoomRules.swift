@@ -9,7 +9,7 @@ enum RoomRules {
         "FreshetOverlay": ["FreshetCore", "FreshetWire"],
         "FreshetTrust": ["FreshetCore", "FreshetWire", "CSodium", "CSRTP"],
         "FreshetNet": ["FreshetCore", "CLinux", "CWebSockets"],
-        "FreshetMedia": ["FreshetCore", "CFFmpeg"],
+        "FreshetMedia": ["FreshetCore", "FreshetWire", "CFFmpeg"],
         "FreshetSimulator": [
             "FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "FreshetTrust",
         ],

@@ -41,7 +41,7 @@ struct RuleTests {
     func edges() {
         #expect(RoomRules.findings(in: text("import Glibc\nimport CLinux"), room: "FreshetNet").isEmpty)
         #expect(RoomRules.findings(in: text("import FreshetEngine"), room: "FreshetNet").count == 1)
-        #expect(RoomRules.findings(in: text("import FreshetWire"), room: "FreshetMedia").count == 1)
+        #expect(RoomRules.findings(in: text("import FreshetStages"), room: "FreshetMedia").count == 1)
         #expect(RoomRules.findings(in: text("import Foundation"), room: "freshet").count == 1)
         #expect(RoomRules.findings(in: text(""), room: "FreshetNewRoom").count == 1)
     }

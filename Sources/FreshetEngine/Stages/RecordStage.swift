@@ -1,6 +1,5 @@
 public import FreshetCore
 import FreshetMedia
-import Glibc
 
 /// `record`: writes the line to a file that can be played, or to several.
 public struct RecordStage: Stage, ~Copyable {
@@ -36,7 +35,6 @@ public struct RecordStage: Stage, ~Copyable {
     }
 
     private let recorder: Recorder
-    private let path: String
 
     /// A stage with the given parameters; opens nothing.
     public init(arguments: StageArguments) throws(StageError) {
@@ -46,18 +44,11 @@ public struct RecordStage: Stage, ~Copyable {
         options.duration = arguments.duration("duration") ?? .zero
         options.indexPath = arguments.text("index")
         options.streams = arguments.text("streams")
-        path = options.path
         recorder = try Recorder(options)
     }
 
-    /// Looks whether the folder can be written to, so that a mistake is told before the stream comes.
-    public mutating func start(context: inout StageContext) throws(StageError) {
-        guard let slash = path.lastIndex(of: "/"), !path[..<slash].contains("%") else { return }
-        let folder = slash == path.startIndex ? "/" : String(path[..<slash])
-        if access(folder, W_OK) != 0 {
-            throw .failure("\(path) cannot be written: \(folder): \(String(cString: strerror(errno)))")
-        }
-    }
+    /// Sees whether the file can be made.
+    public mutating func start(context: inout StageContext) throws(StageError) { try recorder.checkPlace() }
 
     /// Writes what comes; leaves what a slow disk has no room for.
     public mutating func process(

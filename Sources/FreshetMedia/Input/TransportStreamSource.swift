@@ -1,8 +1,9 @@
 import CFFmpeg
 import FreshetCore
 
-/// Gives a transport stream as it is, byte for byte: whole packets of 188 bytes, seven to a packet of ours
-/// where they are there already, fewer rather than wait.
+/// Gives a transport stream as it is, byte for byte (played again, with its clock going on:
+/// ``StreamRestamper``): whole packets of 188 bytes, seven to a packet of ours where they are there already,
+/// fewer rather than wait.
 ///
 /// Bytes that are no packet (in front of the first one, damage in the middle, a packet cut at the end) go in
 /// packets of their own, in their place, so that nothing is lost and what follows is aligned again. They are
@@ -14,6 +15,8 @@ final class TransportStreamSource {
     private var start = 0
     private var end = 0
     private var isAtEnd = false
+    private var restamper = StreamRestamper()
+    private let isRepeated: Bool
     private var roundsLeft: Int?
     private var isNewRound = false
     private var hasToldOfDamage = false
@@ -29,6 +32,7 @@ final class TransportStreamSource {
         self.name = name
         self.bytes = bytes
         roundsLeft = rounds.map { $0 - 1 }
+        isRepeated = rounds != 1
         buffer = .allocate(byteCount: 128 * 1024, alignment: 64)
     }
 
@@ -53,6 +57,10 @@ final class TransportStreamSource {
             let piece = UnsafeRawBufferPointer(rebasing: buffer[start..<start + byteCount])
             packet.unsafeWritableBytes.copyMemory(from: piece)
             packet.setByteCount(byteCount)
+            if isRepeated {
+                restamper.pass(
+                    UnsafeMutableRawBufferPointer(rebasing: packet.unsafeWritableBytes[..<byteCount]))
+            }
             packet.info.arrival = context.now
             if isNewRound {
                 packet.info.flags.insert(.isDiscontinuity)
@@ -131,7 +139,8 @@ final class TransportStreamSource {
         start = 0
         end = 0
         isAtEnd = false
-        isNewRound = true
+        restamper.beginNextRound()
+        isNewRound = !restamper.isSteady
         hasToldOfDamage = true
         return true
     }

@@ -1,5 +1,6 @@
 import CFFmpeg
 public import FreshetCore
+import Glibc
 
 /// Records a line to files, in the container that the file's name or `format=` asks for.
 ///
@@ -53,6 +54,23 @@ public final class Recorder {
             throw .usage(
                 "no container is called '\(options.formatName)'; there are "
                     + MediaContainer.names.joined(separator: ", "))
+        }
+    }
+
+    /// Fails when the first file could not be made: told at once, not when the first packet comes.
+    public func checkPlace() throws(StageError) {
+        var path = RecordingPath(options.path, isSegmented: options.segment.count > 0)
+        let first = path.next(at: wallClockSeconds())
+        if FileBytes.exists(first) {
+            guard access(first, W_OK) == 0 else {
+                throw .failure("cannot write \(first): \(FileBytes.errorText())")
+            }
+            return
+        }
+        let slash = first.lastIndex(of: "/")
+        let folder = slash.map { $0 == first.startIndex ? "/" : String(first[..<$0]) } ?? "."
+        guard access(folder, W_OK | X_OK) == 0 else {
+            throw .failure("cannot write \(first): \(FileBytes.errorText())")
         }
     }
 
