@@ -64,4 +64,47 @@ import Testing
         #expect(kinds(Wire(hex: "80CA0001 00000001"), allowsReducedSize: true) == [202])
         #expect(kinds(Wire(hex: "A0C90002 00000001 00000004")) == [201])
     }
+
+    @Test func datagramsOfOthersAreRead() throws {
+        // Sent by FFmpeg 5.1 (rtp_mpegts), GStreamer 1.22 (rtpbin) and twice by librist (ristreceiver, simple profile),
+        // taken down on the loopback interface; host and user names made neutral at the same length.
+        let ffmpeg = Wire(hex: "80C80006 B84DD9C7 EEABA6B3 6F1A9FBE 710BEDC7 00000000 00000000")
+        #expect(kinds(ffmpeg) == [200])
+        #expect(ffmpeg.firstPacket { SenderReport($0) }?.rtpTimestamp == 0x710B_EDC7)
+        let gstreamer = Wire(
+            hex: """
+                80C80006 8F3E5E4D EEABA6BB DB81C714 8F778450 00000082 00028D98 81CA000C 8F3E5E4D
+                011C7573 65723332 30393936 33383534 40686F73 742D3030 30303030 30300609 47537472
+                65616D65 72000000
+                """)
+        #expect(kinds(gstreamer) == [200, 202])
+        #expect(gstreamer.firstPacket { SenderReport($0) }?.packetCount == 130)
+        var names: [String] = []
+        gstreamer.forEachPacket { packet in
+            if let name = packet.canonicalName(of: 0x8F3E_5E4D) {
+                names.append(CanonicalName(copying: name).description)
+            }
+        }
+        #expect(names == ["user3209963854@host-00000000"])
+        let librist = Wire(
+            hex: """
+                80C90001 0A0B0C0C 81CA0007 0A0B0C0C 01127278 40313237 2E302E30 2E313A32 35333031
+                00000000 80CC0003 0A0B0C0C 52495354 00780000
+                """)
+        #expect(kinds(librist) == [201, 202, 204])
+        var ranges: [NACKRange?] = []
+        librist.forEachPacket { packet in
+            if RetransmissionRequest(packet)?.form == .range { ranges.append(packet.nackRange(at: 0)) }
+        }
+        #expect(ranges == [NACKRange(first: 120, additionalCount: 0)])
+        // Extended reports and round trip probes go by unharmed.
+        let probing = Wire(
+            hex: """
+                81C90007 0A0B0C0C 81CA0007 00000000 00000000 00000000 A6B36F1A 00000000 81CA0007
+                0A0B0C0C 01127278 40313237 2E302E30 2E313A32 35333031 00000000 80CF0004 48ACADD7
+                04000002 83AA9356 F94DE798 82CC0005 48ACADD7 52495354 83AA9356 F94DE819 00000000
+                """)
+        #expect(kinds(probing) == [201, 202, 207, 204])
+        probing.forEachPacket { #expect(RetransmissionRequest($0) == nil) }
+    }
 }
