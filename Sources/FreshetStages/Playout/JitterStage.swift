@@ -37,6 +37,7 @@ public struct JitterStage: Stage, ~Copyable {
     private var pace = PacketPace()
     private var epoch: UInt32?
     private var frontMedia: MediaTime?
+    private var planned: (position: Int64, changeCount: Int, plan: PlayoutSchedule.Plan)?
     private var deadline: Instant?
     private var isDry = false
     private var disorder: Int64 = 0
@@ -181,8 +182,8 @@ public struct JitterStage: Stage, ~Copyable {
                 continue
             }
             guard let head = buffer.head else { return }
-            let media = MediaTime(ticks: buffer.mark(at: head.position))
-            var due = max(schedule.due(media, clock: clock), clock.undecidedUntil ?? .zero)
+            let plan = plan(at: head.position)
+            var due = max(plan.due, clock.undecidedUntil ?? .zero)
             // Nothing is given up early.
             let bar = head.isReady ? limit : context.now
             if !head.isReady && due <= bar { due = max(due, gapDeadline(head.position)) }
@@ -192,8 +193,19 @@ public struct JitterStage: Stage, ~Copyable {
             }
             if due <= context.now { limit = context.now + batch }
             guard let packet = buffer.pop(at: head.position, counters: &context.counters) else { return }
-            give(packet, media, due: due, into: &output, context: &context)
+            give(packet, plan, into: &output, context: &context)
         }
+    }
+
+    /// The plan for the packet at `position`: the one of before while the clock says the same.
+    @inline(__always)
+    private mutating func plan(at position: Int64) -> PlayoutSchedule.Plan {
+        if let planned, planned.position == position, planned.changeCount == clock.changeCount {
+            return planned.plan
+        }
+        let plan = schedule.plan(MediaTime(ticks: buffer.mark(at: position)), clock: clock)
+        planned = (position, clock.changeCount, plan)
+        return plan
     }
 
     /// When the gap before the packet at `position` is given up though that packet is overdue: packets behind a stall come
@@ -211,15 +223,16 @@ public struct JitterStage: Stage, ~Copyable {
                 queue.guess(clock: &clock)
                 front = queue.front ?? front
             }
-            let due = front.media.map { max(schedule.due($0, clock: clock), clock.undecidedUntil ?? .zero) }
+            let plan = front.media.map { schedule.plan($0, clock: clock) }
+            let due = plan.map { max($0.due, clock.undecidedUntil ?? .zero) }
             if (due ?? limit) > horizon && !queue.isFull && !context.isStopping {
                 deadline = earliest(deadline, due ?? limit)
                 return
             }
             if (due ?? limit) <= context.now { horizon = context.now + batch }
             guard let packet = queue.popFirst() else { return }
-            if let media = front.media, let due {
-                give(packet, media, due: due, into: &output, context: &context)
+            if let plan {
+                give(packet, plan, into: &output, context: &context)
             } else {
                 noteDelay(packet.info.arrival, context.now)
                 output.append(packet)
@@ -229,18 +242,19 @@ public struct JitterStage: Stage, ~Copyable {
 
     @inline(__always)
     private mutating func give(
-        _ packet: consuming Packet, _ media: MediaTime, due: Instant, into output: inout PacketBatch,
+        _ packet: consuming Packet, _ plan: PlayoutSchedule.Plan, into output: inout PacketBatch,
         context: inout StageContext
     ) {
         let arrival = packet.info.arrival
         let stepCount = schedule.laterStepCount
-        schedule.settle(media, due: due, clock: clock)
-        let isLate = arrival > due
+        schedule.settle(plan)
+        planned = nil
+        let isLate = arrival > plan.due
         if (isLate || schedule.laterStepCount > stepCount) && !isDry { context.counters.add(.underruns) }
         isDry = isLate
         noteDelay(arrival, context.now)
         if packet.isUnique {
-            packet.info.mediaTime = media
+            packet.info.mediaTime = plan.media
             packet.info.flags.insert(.hasMediaTime)
         }
         output.append(packet)

@@ -29,16 +29,29 @@ public struct PlayoutSchedule: Sendable {
         stepLimit = max(latency.count / 2, 20_000_000)
     }
 
-    /// When the packet of `media` is due. ``settle(_:due:clock:)`` must follow when it is given out.
+    /// When a packet is due, and what that means for the schedule.
+    public struct Plan: Sendable {
+        /// The packet's place on the source's line.
+        public let media: MediaTime
+        /// When it is due.
+        public let due: Instant
+        let span: Int64
+        let step: Int64
+    }
+
+    /// When the packet of `media` is due. ``settle(_:)`` must follow when it is given out.
     @inline(__always)
-    public func due(_ media: MediaTime, clock: borrowing SourceClock) -> Instant {
+    public func plan(_ media: MediaTime, clock: borrowing SourceClock) -> Plan {
         let target = clock.floor(of: media) + latency
-        guard hasLast else { return target }
+        guard hasLast else { return Plan(media: media, due: target, span: 1, step: 0) }
         let span = (media.ticks &- lastMedia.ticks) &* 1000 / 27
         let plain = lastDue.nanoseconds &+ span &+ clock.driftSpan(span)
         let error = target.nanoseconds &- plain
-        if error.magnitude > UInt64(stepLimit) { return target }
-        return Instant(nanoseconds: plain &+ PlayoutSchedule.slew(error, over: span))
+        if error.magnitude > UInt64(stepLimit) {
+            return Plan(media: media, due: target, span: span, step: error)
+        }
+        let due = Instant(nanoseconds: plain &+ PlayoutSchedule.slew(error, over: span))
+        return Plan(media: media, due: due, span: span, step: 0)
     }
 
     /// How much of `error` is put right over `span`.
@@ -52,22 +65,17 @@ public struct PlayoutSchedule: Sendable {
         return max(-limit, min(limit, share))
     }
 
-    /// The packet of `media` was given out as ``due(_:clock:)`` said.
+    /// The packet of `plan`, which is the newest one made, was given out.
     @inline(__always)
-    public mutating func settle(_ media: MediaTime, due: Instant, clock: borrowing SourceClock) {
-        if hasLast {
-            let span = (media.ticks &- lastMedia.ticks) &* 1000 / 27
-            let plain = lastDue.nanoseconds &+ span &+ clock.driftSpan(span)
-            let error = clock.floor(of: media).nanoseconds &+ latency.count &- plain
-            if error.magnitude > UInt64(stepLimit) {
-                stepCount += 1
-                if error > 0 { laterStepCount += 1 }
-            } else if span <= 0 {
-                return
-            }
+    public mutating func settle(_ plan: Plan) {
+        if plan.step != 0 {
+            stepCount += 1
+            if plan.step > 0 { laterStepCount += 1 }
+        } else if plan.span <= 0 {
+            return
         }
         hasLast = true
-        lastMedia = media
-        lastDue = due
+        lastMedia = plan.media
+        lastDue = plan.due
     }
 }

@@ -32,6 +32,8 @@ public struct SourceClock: ~Copyable {
     public var jitter: Nanoseconds { Nanoseconds(jitterSum >> 4) }
     /// Route changes seen.
     public internal(set) var stepCount = 0
+    /// Times that ``floor(of:)`` has changed.
+    public internal(set) var changeCount = 0
     /// While set, packets are far behind, and whether that will pass shows only at this instant.
     public internal(set) var undecidedUntil: Instant?
     /// True once a packet was observed.
@@ -41,6 +43,7 @@ public struct SourceClock: ~Copyable {
     var bins: FixedRing<Bin>
     var envelope: EnvelopeFit
     var recentStepCount = 0
+    var fitCount = 0
     var binCountSinceForgiving = 0
 
     // References: all times below are nanoseconds since these.
@@ -76,6 +79,7 @@ public struct SourceClock: ~Copyable {
         envelope.scatter = 0
         recentStepCount = 0
         hasReference = false
+        changeCount &+= 1
         drift = 0
         driftPartsPerBillion = 0
         calm()
@@ -119,12 +123,16 @@ public struct SourceClock: ~Copyable {
         } else {
             if undecidedUntil != nil || urgent.isRunning { calm() }
             // Packets below the line move it at once; whether that is a change of route shows when the bin is closed.
-            if excess < 0 { lineDelay &+= excess }
+            if excess < 0 {
+                lineDelay &+= excess
+                changeCount &+= 1
+            }
         }
     }
 
     private mutating func begin(_ media: MediaTime, _ arrival: Instant) {
         hasReference = true
+        changeCount &+= 1
         referenceTicks = media.ticks
         referenceArrival = arrival.nanoseconds
         lineMedia = 0

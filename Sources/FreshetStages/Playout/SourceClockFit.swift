@@ -93,7 +93,11 @@ extension SourceClock {
 
     private mutating func fit() {
         let last = bins[bins.count - 1]
-        if bins.count >= SourceClock.fitBinCount && last.media > bins[0].media {
+        changeCount &+= 1
+        fitCount &+= 1
+        // Once there are many bins, one more or less says little new.
+        let isDue = bins.count < 32 || fitCount % 4 == 0
+        if isDue && bins.count >= SourceClock.fitBinCount && last.media > bins[0].media {
             let drift = envelope.drift(of: bins)
             driftPartsPerBillion = max(-SourceClock.driftLimit, min(SourceClock.driftLimit, drift))
             self.drift = (driftPartsPerBillion << 32) / 1_000_000_000
@@ -124,6 +128,7 @@ extension SourceClock {
         }
         move(bins.count, by: urgent.least)
         lineDelay &+= urgent.least
+        changeCount &+= 1
         binLineDelay = lineDelay
         current = Bin(media: 0, delay: .max, packetCount: 0)
         above = Above()
