@@ -1,7 +1,7 @@
 import FreshetCore
 
-/// A bounded queue of packets ordered by the instant at which they leave; those of the same instant leave in the order in
-/// which they came. A binary heap over fixed storage.
+/// A bounded queue of packets ordered by the instant at which they leave; those of the same instant leave in
+/// the order in which they came. A binary heap over fixed storage.
 struct DepartureQueue: ~Copyable {
     private struct Node {
         var departure: Instant

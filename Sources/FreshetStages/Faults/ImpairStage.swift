@@ -1,11 +1,11 @@
 public import FreshetCore
 import FreshetWire
 
-/// Imitates a bad network: delay, jitter, loss, bursts, reordering, duplicates, a rate limit and flipped bits, by a seeded
-/// ``LinkModel``.
+/// Imitates a bad network: delay, jitter, loss, bursts, reordering, duplicates, a rate limit and flipped
+/// bits, by a seeded ``LinkModel``.
 ///
-/// Packets wait in a bounded queue until they leave the link; when it is full, input stays where it is. A packet's arrival
-/// becomes the instant at which it leaves.
+/// Packets wait in a bounded queue until they leave the link; when it is full, input stays where it is. A
+/// packet's arrival becomes the instant at which it leaves.
 public struct ImpairStage: Stage, ~Copyable {
     /// Name, parameters, ports and help.
     public static var descriptor: StageDescriptor {
@@ -142,7 +142,8 @@ public struct ImpairStage: Stage, ~Copyable {
         return copy
     }
 
-    /// The packet with one bit flipped: itself when nobody shares it, else a copy; untouched when the pool is empty.
+    /// The packet with one bit flipped: itself when nobody shares it, else a copy; untouched when the pool is
+    /// empty.
     private static func damaged(
         _ packet: consuming Packet, at bit: UInt64, _ context: inout StageContext
     ) -> Packet {

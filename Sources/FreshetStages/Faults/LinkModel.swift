@@ -8,12 +8,13 @@ public import FreshetCore
 ///  MTU ─▶ queue and rate ─▶ loss ─▶ delay, jitter, reorder ─▶ (corruption) ─▶ out, perhaps twice
 /// ```
 ///
-/// For every packet the same number of dice is drawn, whatever the settings. So the packet with index *k* meets the same dice
-/// whenever the seed is the same, and changing the loss, say, changes no other packet's delay.
+/// For every packet the same number of dice is drawn, whatever the settings. So the packet with index *k*
+/// meets the same dice whenever the seed is the same, and changing the loss, say, changes no other packet's
+/// delay.
 ///
-/// Bursts follow the Gilbert model (E. N. Gilbert, "Capacity of a burst-noise channel", 1960; the two-state case of
-/// Gilbert–Elliott in which the bad state loses all): with mean loss *p* and mean burst length *b* the link turns bad with
-/// probability p / (b (1 − p)) and good again with 1 / b, at each packet.
+/// Bursts follow the Gilbert model (E. N. Gilbert, "Capacity of a burst-noise channel", 1960; the two-state
+/// case of Gilbert–Elliott in which the bad state loses all): with mean loss *p* and mean burst length *b*
+/// the link turns bad with probability p / (b (1 − p)) and good again with 1 / b, at each packet.
 public struct LinkModel: Sendable {
     /// How jitter is distributed over its range.
     public enum JitterShape: Sendable {
@@ -70,8 +71,8 @@ public struct LinkModel: Sendable {
     public enum Verdict: Sendable, Equatable {
         /// It is lost.
         case lost(Loss)
-        /// It leaves at `departure`, and once more at `copyDeparture` when that is set. When `corruption` is set, bit
-        /// `corruption % (8 × byteCount)` is flipped.
+        /// It leaves at `departure`, and once more at `copyDeparture` when that is set. When `corruption` is
+        /// set, bit `corruption % (8 × byteCount)` is flipped.
         case delivered(departure: Instant, copyDeparture: Instant?, corruption: UInt64?)
     }
 
@@ -136,7 +137,8 @@ public struct LinkModel: Sendable {
         }
     }
 
-    /// What happens to the next packet, of `byteCount` bytes, which enters the link at `now`. Instants must not go back.
+    /// What happens to the next packet, of `byteCount` bytes, which enters the link at `now`. Instants must
+    /// not go back.
     public mutating func decide(now: Instant, byteCount: Int) -> Verdict {
         let dice = Dice(&random)
         noteEntry(now)

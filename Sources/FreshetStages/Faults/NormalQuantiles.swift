@@ -1,4 +1,5 @@
-/// The normal distribution in integers: quantiles at every 64th, from −3 to +3 standard deviations, as shares of 65536.
+/// The normal distribution in integers: quantiles at every 64th, from −3 to +3 standard deviations, as shares
+/// of 65536.
 enum NormalQuantiles {
     private static let table: InlineArray<65, UInt32> = [
         0, 9242, 12422, 14462, 16011, 17282, 18372, 19335, 20203, 20999, 21736, 22427, 23078, 23697, 24287,

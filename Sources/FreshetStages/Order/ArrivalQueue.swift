@@ -18,7 +18,8 @@ struct ArrivalQueue: ~Copyable {
         entries = FixedRing(capacity: max(capacity, 1))
     }
 
-    /// Notes that the packet at `position` came at `arrival`. When full, the oldest position is forgotten and given back.
+    /// Notes that the packet at `position` came at `arrival`. When full, the oldest position is forgotten and
+    /// given back.
     @inline(__always)
     mutating func append(_ position: Int64, _ arrival: Instant) -> Int64? {
         guard isTracking else { return nil }

@@ -3,9 +3,9 @@ import FreshetWire
 
 /// Takes the RTP header and padding off and gives the transport stream inside, untouched.
 ///
-/// A payload is a transport stream when its length is a multiple of 188 and most of its packets begin with the sync byte
-/// 0x47 (ISO/IEC 13818-1 §2.4.3.2). Most, not all: a source that is damaged in places passes bit-exact, damage included,
-/// while a datagram of anything else is dropped as `malformed`.
+/// A payload is a transport stream when its length is a multiple of 188 and most of its packets begin with
+/// the sync byte 0x47 (ISO/IEC 13818-1 §2.4.3.2). Most, not all: a source that is damaged in places passes
+/// bit-exact, damage included, while a datagram of anything else is dropped as `malformed`.
 public struct DepacketizeStage: Stage, ~Copyable {
     /// Name, parameters, ports and help.
     public static var descriptor: StageDescriptor {
@@ -31,7 +31,8 @@ public struct DepacketizeStage: Stage, ~Copyable {
                 continue
             }
             if !input[0].isUnique {
-                // What is known about a packet is shared by all its tickets, and the others still have the header.
+                // What is known about a packet is shared by all its tickets, and the others still have the
+                // header.
                 guard let copy = DepacketizeStage.copy(input[0], range, &context) else { return }
                 _ = input.popFirst()
                 output.append(copy)
@@ -70,7 +71,8 @@ public struct DepacketizeStage: Stage, ~Copyable {
         return isTransportStream(bytes.extracting(headerByteCount..<end)) ? headerByteCount..<end : nil
     }
 
-    /// How many bytes of padding end an RTP packet (RFC 3550 §5.1: the last byte counts them, itself included).
+    /// How many bytes of padding end an RTP packet (RFC 3550 §5.1: the last byte counts them, itself
+    /// included).
     private static func padding(_ bytes: RawSpan) -> Int {
         guard bytes.uint8(at: 0) & 0x20 != 0 else { return 0 }
         return Int(bytes.uint8(at: bytes.byteCount - 1))

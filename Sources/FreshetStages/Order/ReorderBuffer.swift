@@ -2,24 +2,27 @@ public import FreshetCore
 
 /// Puts packets back into the order in which they were sent and counts what never came.
 ///
-/// A bounded ring of packets indexed by extended sequence number: inserting is O(1), giving out is in order only. When to
-/// stop waiting for a missing packet is the caller's policy, told by ``force(through:)``; the buffer itself never looks at
-/// a clock.
+/// A bounded ring of packets indexed by extended sequence number: inserting is O(1), giving out is in order
+/// only. When to stop waiting for a missing packet is the caller's policy, told by ``force(through:)``; the
+/// buffer itself never looks at a clock.
 ///
-/// Words used by its counters (the usual ones of RTP receivers, RFC 3550 §6.4.1 and GStreamer's jitter buffer):
+/// Words used by its counters (the usual ones of RTP receivers, RFC 3550 §6.4.1 and GStreamer's jitter
+/// buffer):
 /// - **lost**: a sequence number that was given up. Each number is given up at most once, and stays counted.
-/// - **late**: a packet that came after its number had been given up, or from before all that was given out; dropped.
+/// - **late**: a packet that came after its number had been given up, or from before all that was given out;
+///   dropped.
 /// - **duplicates**: a packet whose number had already been received; dropped.
 /// - **reordered**: a packet that came in time, but behind one with a higher number.
 /// - **recovered**: a retransmission that filled a hole in time.
 ///
-/// Inside, packets stand at *positions*: the sequence number plus a shift that changes with each segment of the stream.
-/// A new segment begins at the start, with each new epoch, when numbering jumps further than the ring reaches, and when a
-/// source starts its numbering again. Its first-arrived packet is placed `reach` positions behind the old end, so
-/// that packets sent before it, but arriving after it, still find their place.
+/// Inside, packets stand at *positions*: the sequence number plus a shift that changes with each segment of
+/// the stream. A new segment begins at the start, with each new epoch, when numbering jumps further than the
+/// ring reaches, and when a source starts its numbering again. Its first-arrived packet is placed `reach`
+/// positions behind the old end, so that packets sent before it, but arriving after it, still find their
+/// place.
 ///
-/// A packet far ahead of all others is set aside until another one nearby confirms the jump, so that one forged or damaged
-/// number cannot make a good stream look late.
+/// A packet far ahead of all others is set aside until another one nearby confirms the jump, so that one
+/// forged or damaged number cannot make a good stream look late.
 public struct ReorderBuffer: ~Copyable {
     /// A packet this many numbers ahead of the highest one needs another one nearby to be believed.
     public static let jumpLimit: Int64 = 128
@@ -86,8 +89,8 @@ public struct ReorderBuffer: ~Copyable {
 
     // MARK: In
 
-    /// True when a packet with `info` is the very next one and nothing else is waiting: the caller may give it out itself
-    /// after ``pass(_:)``.
+    /// True when a packet with `info` is the very next one and nothing else is waiting: the caller may give
+    /// it out itself after ``pass(_:)``.
     @inline(__always)
     func isNext(_ info: PacketInfo) -> Bool {
         heldCount == 0 && suspects.isEmpty && segments.isSteady && info.epoch == segments.epoch
@@ -196,8 +199,8 @@ public struct ReorderBuffer: ~Copyable {
         }
     }
 
-    /// The stream goes on beside the packets set aside: takes in those whose number it has passed and that are missing, drops
-    /// those that it should have reached by now.
+    /// The stream goes on beside the packets set aside: takes in those whose number it has passed and that
+    /// are missing, drops those that it should have reached by now.
     private mutating func reviewSuspects(_ counters: inout Counters) {
         suspects.notePassed()
         var index = 0
@@ -213,8 +216,8 @@ public struct ReorderBuffer: ~Copyable {
         }
     }
 
-    /// Time is up for the oldest packet set aside: it is believed when no other packet came since. False when held packets
-    /// must be popped first.
+    /// Time is up for the oldest packet set aside: it is believed when no other packet came since. False when
+    /// held packets must be popped first.
     public mutating func settleSuspect(counters: inout Counters) -> Bool {
         if suspects.isEmpty { return true }
         if suspects.isContradicted(0) {
@@ -254,8 +257,8 @@ public struct ReorderBuffer: ~Copyable {
         return true
     }
 
-    /// No more packets will come: every packet set aside is believed or dropped now, as far as held ones do not have to be
-    /// popped first.
+    /// No more packets will come: every packet set aside is believed or dropped now, as far as held ones do
+    /// not have to be popped first.
     public mutating func settleSuspects(counters: inout Counters) { _ = settleAllSuspects(&counters) }
 
     private mutating func settleAllSuspects(_ counters: inout Counters) -> Bool {
@@ -311,7 +314,8 @@ public struct ReorderBuffer: ~Copyable {
         if settleAllSuspects(&counters) { force(through: highest) }
     }
 
-    /// The position of the first packet held, and whether it pops without a gap or by force; `nil` when none is held.
+    /// The position of the first packet held, and whether it pops without a gap or by force; `nil` when none
+    /// is held.
     public var head: (position: Int64, isReady: Bool)? {
         if heldCount == 0 { return nil }
         if received[next] { return (next, true) }
@@ -319,7 +323,8 @@ public struct ReorderBuffer: ~Copyable {
         return (first, first <= forcedThrough)
     }
 
-    /// The packet in the ring that arrived first, wherever it stands; `nil` when none is held or none is tracked.
+    /// The packet in the ring that arrived first, wherever it stands; `nil` when none is held or none is
+    /// tracked.
     public mutating func oldestArrival() -> (position: Int64, arrival: Instant)? {
         arrivals.oldest(from: next)
     }

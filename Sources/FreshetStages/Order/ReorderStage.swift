@@ -2,9 +2,10 @@ public import FreshetCore
 
 /// Gives RTP packets in the order in which they were sent, waiting at most `latency` for a missing one.
 ///
-/// A packet in order is handed on at once. Behind a gap packets wait until the gap is filled, or until one of them has
-/// waited `latency` since it arrived; then the gap is given up. The very first packets wait for `latency` too, for
-/// those that were sent before and arrive after them. Packets without a sequence number pass as they are.
+/// A packet in order is handed on at once. Behind a gap packets wait until the gap is filled, or until one of
+/// them has waited `latency` since it arrived; then the gap is given up. The very first packets wait for
+/// `latency` too, for those that were sent before and arrive after them. Packets without a sequence number
+/// pass as they are.
 public struct ReorderStage: Stage, ~Copyable {
     /// Name, parameters, ports and help.
     public static var descriptor: StageDescriptor {
@@ -29,7 +30,8 @@ public struct ReorderStage: Stage, ~Copyable {
     private var buffer: ReorderBuffer
     private var deadline: Instant?
 
-    /// A stage that waits `latency` and holds up to `capacity` packets (rounded up to a power of two, 64 at least).
+    /// A stage that waits `latency` and holds up to `capacity` packets (rounded up to a power of two, 64 at
+    /// least).
     public init(latency: Nanoseconds, capacity: Int = 8192) {
         self.latency = max(latency, .zero)
         var size = 64

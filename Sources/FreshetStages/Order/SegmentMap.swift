@@ -1,7 +1,7 @@
 import FreshetCore
 
-/// Maps sequence numbers of the current segment of a stream, and of the one still being given out before it, to positions
-/// on one line; see ``ReorderBuffer``.
+/// Maps sequence numbers of the current segment of a stream, and of the one still being given out before it,
+/// to positions on one line; see ``ReorderBuffer``.
 struct SegmentMap {
     /// The epoch of the current segment.
     private(set) var epoch: UInt32 = 0
@@ -19,7 +19,8 @@ struct SegmentMap {
     private var olderShift: Int64 = 0
     private var countsLoss = false
 
-    /// Begins a segment at `boundary`. With `countsLoss` the numbers between the two segments are lost, else unknown.
+    /// Begins a segment at `boundary`. With `countsLoss` the numbers between the two segments are lost, else
+    /// unknown.
     mutating func open(epoch: UInt32, boundary: Int64, shift: Int64, countsLoss: Bool) {
         olderEpoch = self.epoch
         olderShift = self.shift
@@ -45,8 +46,8 @@ struct SegmentMap {
     /// Where the current segment begins, while positions before it are still to be given out.
     var pendingBoundary: Int64? { isBoundaryPending ? boundary : nil }
 
-    /// Where a packet of the older epoch stands that lies past its end: between the segments, while the current one has
-    /// received nothing before `first`. The older segment then ends behind it.
+    /// Where a packet of the older epoch stands that lies past its end: between the segments, while the
+    /// current one has received nothing before `first`. The older segment then ends behind it.
     mutating func extendOlder(_ info: PacketInfo, before first: Int64) -> Int64? {
         let older = info.extendedSequence &+ olderShift
         guard isBoundaryPending, info.epoch == olderEpoch, info.epoch != epoch, older >= boundary,
@@ -58,8 +59,8 @@ struct SegmentMap {
         return older
     }
 
-    /// How many sequence numbers are given up when the playhead goes from position `next` to `target`. Crossing the
-    /// boundary ends the older segment.
+    /// How many sequence numbers are given up when the playhead goes from position `next` to `target`.
+    /// Crossing the boundary ends the older segment.
     mutating func lostCount(from next: Int64, to target: Int64) -> Int {
         guard isBoundaryPending && target >= boundary else { return Int(target &- next) }
         isBoundaryPending = false
@@ -68,8 +69,8 @@ struct SegmentMap {
         return Int(max(0, boundary &- next))
     }
 
-    /// Ends the older segment when the playhead `next` has passed the boundary without a gap; the numbers that were lost
-    /// between the segments.
+    /// Ends the older segment when the playhead `next` has passed the boundary without a gap; the numbers
+    /// that were lost between the segments.
     mutating func settle(next: Int64) -> Int {
         guard isBoundaryPending && next > boundary else { return 0 }
         isBoundaryPending = false
@@ -78,8 +79,8 @@ struct SegmentMap {
     }
 }
 
-/// Notices that a source has begun its numbering again below where it was (restarted with the same SSRC): a run of
-/// consecutive numbers behind the playhead while nothing has moved forward for two seconds.
+/// Notices that a source has begun its numbering again below where it was (restarted with the same SSRC): a
+/// run of consecutive numbers behind the playhead while nothing has moved forward for two seconds.
 struct RestartDetector {
     private static let runLimit = 32
     private static let silence = Nanoseconds.seconds(2)

@@ -1,4 +1,5 @@
-/// Which of a sliding range of positions have been received: one bit each, in a ring whose size is a power of two.
+/// Which of a sliding range of positions have been received: one bit each, in a ring whose size is a power of
+/// two.
 ///
 /// The ring covers the newest `capacity` positions up to ``highest``; what falls out behind is forgotten.
 struct SequenceBitmap {

@@ -1,16 +1,18 @@
 import FreshetCore
 
-/// Packets far ahead of all others, set aside until it shows whether the stream jumped or their number is wrong.
+/// Packets far ahead of all others, set aside until it shows whether the stream jumped or their number is
+/// wrong.
 ///
-/// A jump is believed when a second packet near it comes before more than a few others have: RFC 3550 appendix A.1 asks
-/// for two in a row as well. At most ``capacity`` are kept, so that deep reordering at high rates is no jump either.
+/// A jump is believed when a second packet near it comes before more than a few others have: RFC 3550
+/// appendix A.1 asks for two in a row as well. At most ``capacity`` are kept, so that deep reordering at high
+/// rates is no jump either.
 struct SuspectQueue: ~Copyable {
     /// How many packets can be set aside.
     static let capacity = 16
     /// A packet is near another when their numbers differ by at most this.
     static let nearLimit: Int64 = 128
-    /// How many other packets may have come between two that confirm each other, where the jump is within reach of the
-    /// ring; none where it is not.
+    /// How many other packets may have come between two that confirm each other, where the jump is within
+    /// reach of the ring; none where it is not.
     private static let passedLimit = 16
     /// After this many other packets the number was wrong.
     private static let wrongLimit = 512

@@ -3,11 +3,11 @@ import FreshetCore
 /// Finds the drift of a clock from the least delays of bins.
 ///
 /// Two estimates with opposite virtues are weighed by their variance:
-/// - the *lower convex hull*, a line that noise lies above: its mean slope over the middle half of the time. It is very good
-///   when every bin comes near the floor, however far noise reaches up. Its deviation shows in how much it bends: the
-///   slope of the third quarter less that of the second.
-/// - the *line of least squares* through the bins. It is better when the floor is seldom seen (a queue that is nearly never
-///   empty), and its deviation follows from how high the bins lie above the hull.
+/// - the *lower convex hull*, a line that noise lies above: its mean slope over the middle half of the time.
+///   It is very good when every bin comes near the floor, however far noise reaches up. Its deviation shows
+///   in how much it bends: the slope of the third quarter less that of the second.
+/// - the *line of least squares* through the bins. It is better when the floor is seldom seen (a queue that
+///   is nearly never empty), and its deviation follows from how high the bins lie above the hull.
 ///
 /// What the deviations are was found by simulation with uniform, normal, exponential and queueing delays.
 struct EnvelopeFit: ~Copyable {
@@ -109,7 +109,8 @@ struct EnvelopeFit: ~Copyable {
         var products: Int128 = 0
         var squares: Int128 = 0
         for index in 0..<bins.count {
-            // Microseconds of media, so that 256 products of a minute and seconds of delay stay far from 128 bits.
+            // Microseconds of media, so that 256 products of a minute and seconds of delay stay far from 128
+            // bits.
             let media = Int128((bins[index].media &- first.media) / 1000 &- mediaSum / count)
             let delay = Int128(bins[index].delay &- first.delay &- delaySum / count)
             products += media * delay

@@ -1,11 +1,13 @@
 public import FreshetCore
 
-/// Plays a stream out as evenly as its source meant it, in order, at constant latency, whatever the network did to it.
+/// Plays a stream out as evenly as its source meant it, in order, at constant latency, whatever the network
+/// did to it.
 ///
-/// From the arrivals and the RTP timestamps it learns the source's clock (``SourceClock``); every packet is due `latency`
-/// after the earliest instant at which it could have come, and is held until then. A missing packet is waited for until the
-/// one behind it is due. A bare transport stream has no sequence numbers: it stays in the order of arrival and its clock
-/// references serve as timestamps; without any it is delayed by `latency`.
+/// From the arrivals and the RTP timestamps it learns the source's clock (``SourceClock``); every packet is
+/// due `latency` after the earliest instant at which it could have come, and is held until then. A missing
+/// packet is waited for until the one behind it is due. A bare transport stream has no sequence numbers: it
+/// stays in the order of arrival and its clock references serve as timestamps; without any it is delayed by
+/// `latency`.
 public struct JitterStage: Stage, ~Copyable {
     /// Name, parameters, ports and help.
     public static var descriptor: StageDescriptor {
@@ -44,8 +46,8 @@ public struct JitterStage: Stage, ~Copyable {
     private var jumpCount = 0
     private var meanDelay: Int64 = 0
 
-    /// A stage that plays out at `latency`, lets all that is due within `batch` go at once, and holds up to `capacity`
-    /// packets (rounded up to a power of two, 64 at least).
+    /// A stage that plays out at `latency`, lets all that is due within `batch` go at once, and holds up to
+    /// `capacity` packets (rounded up to a power of two, 64 at least).
     public init(latency: Nanoseconds, batch: Nanoseconds = .zero, capacity: Int = 8192) {
         self.latency = max(latency, .zero)
         self.batch = max(batch, .zero)
@@ -208,8 +210,8 @@ public struct JitterStage: Stage, ~Copyable {
         return plan
     }
 
-    /// When the gap before the packet at `position` is given up though that packet is overdue: packets behind a stall come
-    /// out of order too.
+    /// When the gap before the packet at `position` is given up though that packet is overdue: packets behind
+    /// a stall come out of order too.
     private func gapDeadline(_ position: Int64) -> Instant {
         let arrival = buffer.withPacket(at: position) { $0.info.arrival } ?? .zero
         return arrival + min(Nanoseconds(disorder), latency / 2)

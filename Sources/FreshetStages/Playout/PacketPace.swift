@@ -1,6 +1,7 @@
 import FreshetCore
 
-/// How far apart the packets of a stream are on average, to say where one must stand whose timestamp cannot be believed.
+/// How far apart the packets of a stream are on average, to say where one must stand whose timestamp cannot
+/// be believed.
 struct PacketPace: Sendable {
     private static let reach: UInt64 = 1000
 

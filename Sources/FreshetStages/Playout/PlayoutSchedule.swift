@@ -1,12 +1,13 @@
 public import FreshetCore
 
-/// When each packet is due: at constant latency behind the source's recovered clock, and as evenly spaced as the source
-/// meant it.
+/// When each packet is due: at constant latency behind the source's recovered clock, and as evenly spaced as
+/// the source meant it.
 ///
-/// The clock's estimate moves a little all the time. The schedule follows it with a time constant of 4 s and never by
-/// more than 500 parts per million of the time that passes, so that the spacing of packets stays the source's own (0.65 µs off
-/// at most for packets 1.3 ms apart). When the clock is off by more than half the latency, and by 20 ms at least, the
-/// schedule steps: it would take too long to get there, and packets would come too late.
+/// The clock's estimate moves a little all the time. The schedule follows it with a time constant of 4 s and
+/// never by more than 500 parts per million of the time that passes, so that the spacing of packets stays the
+/// source's own (0.65 µs off at most for packets 1.3 ms apart). When the clock is off by more than half the
+/// latency, and by 20 ms at least, the schedule steps: it would take too long to get there, and packets would
+/// come too late.
 public struct PlayoutSchedule: Sendable {
     private static let timeConstant = Nanoseconds.seconds(4).count
     private static let slewDivisor: Int64 = 2000

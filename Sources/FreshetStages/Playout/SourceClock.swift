@@ -2,14 +2,16 @@ public import FreshetCore
 
 /// Recovers a source's clock from when its packets came and when it says they were sent.
 ///
-/// The delay of a packet is its arrival minus its media time. Queues only ever add to it, so the *lower envelope* of the
-/// delays shows the path's own delay, and its slope how much faster or slower the source's clock runs than ours
-/// (Moon, Skelly, Towsley, "Estimation and removal of clock skew from network delay measurements", INFOCOM 1999). Kept
-/// are the least delays of bins of 200 ms over 51 s; `EnvelopeFit` finds the drift from them. It is believed by as much as
-/// they allow; until then it is taken for the likely one, none.
+/// The delay of a packet is its arrival minus its media time. Queues only ever add to it, so the *lower
+/// envelope* of the delays shows the path's own delay, and its slope how much faster or slower the source's
+/// clock runs than ours (Moon, Skelly, Towsley, "Estimation and removal of clock skew from network delay
+/// measurements", INFOCOM 1999). Kept are the least delays of bins of 200 ms over 51 s; `EnvelopeFit` finds
+/// the drift from them. It is believed by as much as they allow; until then it is taken for the likely one,
+/// none.
 ///
-/// A change of route moves the envelope at once. Down is seen in one bin; up when two seconds of bins lie above it. The bins
-/// of before are then moved along, so that what they say about the drift is kept. Integers throughout.
+/// A change of route moves the envelope at once. Down is seen in one bin; up when two seconds of bins lie
+/// above it. The bins of before are then moved along, so that what they say about the drift is kept. Integers
+/// throughout.
 public struct SourceClock: ~Copyable {
     /// The width of a bin.
     public static let binInterval = Nanoseconds.milliseconds(200)
@@ -18,15 +20,16 @@ public struct SourceClock: ~Copyable {
     /// How many bins are kept.
     public static let binCount = 256
 
-    /// The least delay of a bin, the media time at which it was seen (both against the references), and how many packets
-    /// the bin had.
+    /// The least delay of a bin, the media time at which it was seen (both against the references), and how
+    /// many packets the bin had.
     struct Bin {
         var media: Int64
         var delay: Int64
         var packetCount: Int64
     }
 
-    /// The source's clock against ours, in parts per billion: positive when its packets come ever later (its clock is slow).
+    /// The source's clock against ours, in parts per billion: positive when its packets come ever later (its
+    /// clock is slow).
     public internal(set) var driftPartsPerBillion: Int64 = 0
     /// Interarrival jitter (RFC 3550 §6.4.1 and appendix A.8).
     public var jitter: Nanoseconds { Nanoseconds(jitterSum >> 4) }
@@ -65,8 +68,8 @@ public struct SourceClock: ~Copyable {
     var settlingBinCount = 0
     var urgent = Urgent()
 
-    /// A clock that has seen nothing. Packets more than `urgentExcess` behind the envelope (they would miss their playout)
-    /// make it decide within 50 ms whether the path or the source has changed for good.
+    /// A clock that has seen nothing. Packets more than `urgentExcess` behind the envelope (they would miss
+    /// their playout) make it decide within 50 ms whether the path or the source has changed for good.
     public init(urgentExcess: Nanoseconds) {
         self.urgentExcess = urgentExcess.count
         bins = FixedRing(capacity: SourceClock.binCount)
@@ -122,7 +125,8 @@ public struct SourceClock: ~Copyable {
             weigh(excess, arrival)
         } else {
             if undecidedUntil != nil || urgent.isRunning { calm() }
-            // Packets below the line move it at once; whether that is a change of route shows when the bin is closed.
+            // Packets below the line move it at once; whether that is a change of route shows when the bin is
+            // closed.
             if excess < 0 {
                 lineDelay &+= excess
                 changeCount &+= 1

@@ -77,7 +77,8 @@ extension SourceClock {
         for index in 0..<count { bins[index].delay &+= step }
     }
 
-    /// A change of route. Many of them within the window are none: the line itself is wrong, and so is what it is made of.
+    /// A change of route. Many of them within the window are none: the line itself is wrong, and so is what
+    /// it is made of.
     private mutating func step(_ count: Int, by step: Int64) {
         stepCount += 1
         recentStepCount += 1
@@ -112,8 +113,9 @@ extension SourceClock {
 
     // MARK: Far behind
 
-    /// A packet came too late to be played. Within 50 ms it shows whether what was held up catches up (the delay falls faster
-    /// than half of real time: a stall of the network), or has moved for good (a pause of the source, a longer route).
+    /// A packet came too late to be played. Within 50 ms it shows whether what was held up catches up (the
+    /// delay falls faster than half of real time: a stall of the network), or has moved for good (a pause of
+    /// the source, a longer route).
     mutating func weigh(_ excess: Int64, _ arrival: Instant) {
         if !urgent.isRunning {
             watch(excess, arrival, isCatchingUp: false)

@@ -2,10 +2,11 @@ public import FreshetCore
 
 /// Turns a source's timestamps into one continuous line of media time: wraps are unwound and jumps taken out.
 ///
-/// A jump is a timestamp more than ``tolerance`` ahead of what the time since the last packet explains, or that far
-/// behind the last one. (A timestamp that merely lags, as after a pause of the source or a stall of the network, is none.)
-/// The packet is then put where the caller expects it, and so are those after it that agree with it. The jump is believed when
-/// eight in a row do; a single damaged timestamp, or packets of before the jump that come after it, do no harm.
+/// A jump is a timestamp more than ``tolerance`` ahead of what the time since the last packet explains, or
+/// that far behind the last one. (A timestamp that merely lags, as after a pause of the source or a stall of
+/// the network, is none.) The packet is then put where the caller expects it, and so are those after it that
+/// agree with it. The jump is believed when eight in a row do; a single damaged timestamp, or packets of
+/// before the jump that come after it, do no harm.
 public struct SourceTimeline: Sendable {
     /// How far a timestamp may be off before it is a jump.
     public static let tolerance = Nanoseconds.seconds(1)
@@ -25,7 +26,8 @@ public struct SourceTimeline: Sendable {
     private var otherCount = 0
     private var isRestarting = false
 
-    /// A line for timestamps of `bitCount` bits whose unit is `ticksPerUnit` ticks of 27 MHz (300 for 90 kHz).
+    /// A line for timestamps of `bitCount` bits whose unit is `ticksPerUnit` ticks of 27 MHz (300 for 90
+    /// kHz).
     public init(bitCount: Int, ticksPerUnit: Int64) {
         precondition((2...62).contains(bitCount))
         unusedBitCount = Int64(64 - bitCount)

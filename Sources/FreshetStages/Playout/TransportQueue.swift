@@ -1,11 +1,12 @@
 import FreshetCore
 import FreshetWire
 
-/// Datagrams of a bare transport stream that wait for their playout, placed on the stream's own timeline by the clock
-/// references (PCR) inside.
+/// Datagrams of a bare transport stream that wait for their playout, placed on the stream's own timeline by
+/// the clock references (PCR) inside.
 ///
-/// A datagram's time is known when the reference behind it has come; times between two references run linearly with the
-/// bytes. While no reference comes, the last rate serves; without any rate a datagram has no time.
+/// A datagram's time is known when the reference behind it has come; times between two references run
+/// linearly with the bytes. While no reference comes, the last rate serves; without any rate a datagram has
+/// no time.
 struct TransportQueue: ~Copyable {
     /// A datagram and where it stands in the stream.
     struct Entry: ~Copyable {
@@ -37,7 +38,8 @@ struct TransportQueue: ~Copyable {
     var isFull: Bool { entries.isFull }
     var count: Int { entries.count }
 
-    /// Takes a datagram in; `observe` learns of every datagram whose time is known now, in order. Traps when full.
+    /// Takes a datagram in; `observe` learns of every datagram whose time is known now, in order. Traps when
+    /// full.
     mutating func append(_ packet: consuming Packet, clock: inout SourceClock) {
         let arrival = packet.info.arrival
         let byteCount = packet.byteCount
@@ -91,8 +93,8 @@ struct TransportQueue: ~Copyable {
         return (entries[0].arrival, entries[0].media)
     }
 
-    /// The front datagram cannot wait for a reference any longer: gives it the time that the last rate says, when there is one
-    /// and it is not too old.
+    /// The front datagram cannot wait for a reference any longer: gives it the time that the last rate says,
+    /// when there is one and it is not too old.
     mutating func guess(clock: inout SourceClock) {
         guard timedCount == 0, !entries.isEmpty, timeline.isRateKnown,
             entries[0].arrival - lastReference < TransportQueue.guessInterval

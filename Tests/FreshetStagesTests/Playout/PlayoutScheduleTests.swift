@@ -3,7 +3,7 @@ import FreshetStages
 import Testing
 
 /// What playout does when the path, the source or its clock changes.
-@Suite struct JitterDisturbanceTests {
+@Suite struct PlayoutScheduleTests {
     private let latency = Nanoseconds.milliseconds(200)
 
     /// Runs `packets` (in the order of arrival) through a jitter stage of 200 ms.
@@ -17,7 +17,8 @@ import Testing
         return bench
     }
 
-    /// How long after being sent (by the source's schedule, moved by `pause`) the packet at `index` was played.
+    /// How long after being sent (by the source's schedule, moved by `pause`) the packet at `index` was
+    /// played.
     private func delay(
         _ bench: StageBench<JitterStage>, _ index: Int, _ source: SteadySource, pause: Int64 = 0
     ) -> Int64 {
@@ -55,7 +56,8 @@ import Testing
         #expect(abs(bench.context.counters[.clockDriftPartsPerBillion] - 60_000) < 5000)
         let deviations = bench.unevenness(skipping: 0, of: source)
         #expect(deviations[deviations.count * 99 / 100] <= 100_000)
-        // 500 parts per million of the 26 s since: 13 ms of the way are done, less what it took to see the change.
+        // 500 parts per million of the 26 s since: 13 ms of the way are done, less what it took to see the
+        // change.
         let moved = delay(bench, 29_999, source) - delay(bench, 9000, source)
         #expect(moved.signum() == step.signum() && (8_000_000...14_000_000).contains(abs(moved)), "\(moved)")
     }
@@ -135,7 +137,8 @@ import Testing
             next += 100_000
         }
         let bench = try play(packets)
-        // Of the packets on the way when the stall began, a few were overtaken by some that were played before it ended.
+        // Of the packets on the way when the stall began, a few were overtaken by some that were played
+        // before it ended.
         let lost = 20_000 - bench.seen.count
         #expect(lost < 20)
         #expect(bench.context.counters[.lost] == lost && bench.context.counters[.late] == lost)

@@ -3,14 +3,14 @@ import FreshetStages
 import Testing
 
 /// Playout of a bare transport stream, by its clock references.
-@Suite struct JitterTransportTests {
+@Suite struct TransportQueueTests {
     /// Ticks of 27 MHz that a datagram of seven TS packets takes at 8 Mbit/s.
     private let ticksPerDatagram: Int64 = 35_532
     private let modulus: Int64 = (1 << 33) * 300
 
-    /// A constant-rate stream of `count` datagrams over an ordered link with jitter, into a stage of 200 ms; the
-    /// instants at which they came out. `reference` says what PCR the TS packet at an index has, and whether under a
-    /// discontinuity indicator.
+    /// A constant-rate stream of `count` datagrams over an ordered link with jitter, into a stage of 200 ms;
+    /// the instants at which they came out. `reference` says what PCR the TS packet at an index has, and
+    /// whether under a discontinuity indicator.
     private func play(
         _ count: Int, drift: Int64 = 0, jitter: Nanoseconds = .milliseconds(20),
         reference: (_ index: Int, _ ticks: Int64) -> (pcr: Int64, isJump: Bool)?
@@ -81,7 +81,8 @@ import Testing
         let deviations = deviations(instants, skipping: 300)
         #expect(deviations[deviations.count / 2] <= 10_000)
         #expect(deviations[deviations.count * 99 / 100] <= 100_000)
-        // An ordered link in which every packet may take 20 ms is nearly never empty: its floor is seldom seen.
+        // An ordered link in which every packet may take 20 ms is nearly never empty: its floor is seldom
+        // seen.
         #expect(abs(bench.context.counters[.clockDriftPartsPerBillion] - Int(drift) * 1000) < 100_000)
         #expect(bench.context.counters[.discontinuities] == 0)
     }

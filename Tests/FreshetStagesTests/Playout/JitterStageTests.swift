@@ -24,7 +24,8 @@ extension SteadySource {
 }
 
 extension StageBench where Body: ~Copyable {
-    /// Gives the stage packets at their arrivals; `offset` is added to the timestamps, which then wrap at 32 bits.
+    /// Gives the stage packets at their arrivals; `offset` is added to the timestamps, which then wrap at 32
+    /// bits.
     func give(_ packets: [Sent], offset: UInt32 = 0) throws {
         for packet in packets {
             try give(
@@ -34,7 +35,8 @@ extension StageBench where Body: ~Copyable {
         }
     }
 
-    /// Deviation of each interval between two packets given out from the source's own, in nanoseconds, sorted.
+    /// Deviation of each interval between two packets given out from the source's own, in nanoseconds,
+    /// sorted.
     func unevenness(skipping count: Int, of source: SteadySource) -> [Int64] {
         var deviations: [Int64] = []
         for index in max(1, count)..<seen.count {
@@ -102,5 +104,26 @@ extension StageBench where Body: ~Copyable {
         try bench.finish()
         #expect(bench.seen.map(\.sequence) == (0..<50).filter { $0 != 20 })
         #expect(bench.context.now == milliseconds(49))
+    }
+
+    @Test(arguments: [-100, 100] as [Int64])
+    func hoursOfDriftNeitherEmptyNorFillTheBuffer(drift: Int64) throws {
+        // An hour at 20 packets a second: the clocks are 360 ms apart at the end.
+        var source = SteadySource(seed: 6, drift: drift)
+        source.interval = 27_000_000 / 20
+        let bench = try StageBench(JitterStage(latency: .milliseconds(100)))
+        let packets = source.journey(72_000 * testScale)
+        try bench.give(packets, offset: 0xFFFF_FFFF)
+        try bench.finish()
+        #expect(bench.seen.count == packets.count)
+        #expect(bench.context.counters[.underruns] == 0 && bench.context.counters[.lost] == 0)
+        var worst: Int64 = 0
+        for index in stride(from: 2000, to: bench.seen.count, by: 10) {
+            let seen = bench.seen[index]
+            let latency = seen.instant.nanoseconds - source.sent(seen.sequence * source.interval)
+            worst = max(worst, abs(latency - 103_000_000))
+        }
+        #expect(worst < 2_000_000)
+        #expect(abs(bench.context.counters[.clockDriftPartsPerBillion] - Int(drift) * 1000) < 5000)
     }
 }

@@ -33,7 +33,8 @@ struct SteadySource {
 }
 
 @Suite struct SourceClockTests {
-    /// The error of the recovered drift after `seconds`, in parts per billion; arrivals sorted as a network queue would.
+    /// The error of the recovered drift after `seconds`, in parts per billion; arrivals sorted as a network
+    /// queue would.
     private func driftError(seed: UInt64, drift: Int64, jitter: Nanoseconds, seconds: Int64) -> Int64 {
         var source = SteadySource(seed: seed, drift: drift, jitter: jitter)
         var clock = SourceClock(urgentExcess: .milliseconds(200))

@@ -2,7 +2,8 @@ import FreshetCore
 import FreshetStages
 import Testing
 
-/// What the buffer makes of jumps, restarts, new epochs and hostile numbers, through the stage that drives it.
+/// What the buffer makes of jumps, restarts, new epochs and hostile numbers, through the stage that drives
+/// it.
 @Suite struct ReorderBufferTests {
     private func bench(latency: Int64 = 50, capacity: Int = 8192) throws -> StageBench<ReorderStage> {
         try StageBench(
