@@ -61,6 +61,7 @@ public struct PacketizeStage: Stage, ~Copyable {
         var configuration = TSPacketizer.Configuration(random: &context.random)
         configuration.packetsPerDatagram = arguments.integer("payload") ?? 7
         configuration.clock = arguments.text("clock") == "arrival" ? .arrival : .reference
+        configuration.anchor = .reference
         configuration.fallbackBitRate = arguments.bitRate("rate") ?? configuration.fallbackBitRate
         if let ssrc = arguments.integer("ssrc") { configuration.ssrc = UInt32(ssrc) & ~1 }
         packetizer = TSPacketizer(configuration)

@@ -28,6 +28,15 @@ public struct TSPacketizer: ~Copyable {
         var position: Int64
         /// When it was begun.
         var since: Instant
+        /// Where the byte stands whose time is the datagram's: the first one, or the first reference.
+        var anchor: Int64
+
+        init(packet: consuming Packet, position: Int64, since: Instant) {
+            self.packet = packet
+            self.position = position
+            self.since = since
+            anchor = position
+        }
     }
 
     let configuration: Configuration
@@ -276,6 +285,9 @@ public struct TSPacketizer: ~Copyable {
             if let last { _ = timeline.add(last.value, at: last.position) }
         }
         let last = held.count &- 1
+        if configuration.anchor == .reference, !held[last].packet.info.flags.contains(.hasClockReference) {
+            held[last].anchor = position
+        }
         held[last].packet.info.flags.insert(.hasClockReference)
         if isJump {
             held[last].packet.info.flags.insert(.isDiscontinuity)
@@ -297,8 +309,8 @@ public struct TSPacketizer: ~Copyable {
     /// Gives every held datagram its time that begins where the timeline is known.
     private mutating func setTimes() {
         guard let known = timeline.knownPosition else { return }
-        while timedCount < held.count, held[timedCount].position <= known {
-            held[timedCount].packet.info.mediaTime = timeline.time(at: held[timedCount].position)
+        while timedCount < held.count, held[timedCount].anchor <= known {
+            held[timedCount].packet.info.mediaTime = timeline.time(at: held[timedCount].anchor)
             timedCount &+= 1
         }
     }

@@ -9,12 +9,23 @@ extension TSPacketizer {
         case arrival
     }
 
+    /// Which byte of a datagram its time is that of.
+    public enum Anchor: Sendable {
+        /// Always its first one (RFC 2250 §2).
+        case firstByte
+        /// That of the first clock reference inside, where there is one. A datagram leaves as one: so it is the reference that
+        /// is in time at the receiver, which recovers the clock from it, not the up to six packets before it.
+        case reference
+    }
+
     /// What a packetizer is told.
     public struct Configuration: Sendable {
         /// TS packets to a datagram, 1 to 7.
         public var packetsPerDatagram = 7
         /// Where the schedule comes from.
         public var clock = Clock.reference
+        /// Which byte of a datagram its time is that of.
+        public var anchor = Anchor.firstByte
         /// Bits per second where nothing else says how time goes by.
         public var fallbackBitRate = 4_000_000
         /// Most datagrams held. 2048 of 1316 bytes are 359 ms at 60 Mbit/s, or a picture of 2.7 MB between

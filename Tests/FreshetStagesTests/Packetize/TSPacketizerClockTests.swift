@@ -98,6 +98,24 @@ import Testing
         }
     }
 
+    @Test func aDatagramCanStandWhereItsReferenceDoes() {
+        let bitRate: Int64 = 8_000_000
+        var stream = MadeStream(seed: 19)
+        // Every reference at another place in its datagram.
+        stream.constant(20_000, bitRate: bitRate, spacing: 53, origin: 5_000_000)
+        var configuration = TSPacketizer.Configuration()
+        configuration.anchor = .reference
+        let made = packetize(stream, configuration)
+        for (info, position) in zip(made.infos, made.positions) {
+            let first = position / 188
+            let reference = (first + 52) / 53 * 53
+            let hasReference = reference < first + 7
+            #expect(info.flags.contains(.hasClockReference) == hasReference || reference >= 20_000)
+            let ideal = 5_000_000 + MadeStream.ticks((hasReference ? reference : first) * 188, at: bitRate)
+            if abs(info.mediaTime.ticks - ideal) > 1 { #expect(info.mediaTime.ticks == ideal) }
+        }
+    }
+
     @Test func beforeTheFirstReferenceItsRateCountsBackwards() {
         var stream = MadeStream(seed: 15)
         for _ in 0..<500 { stream.payload(pid: 256) }
