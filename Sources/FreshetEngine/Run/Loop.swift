@@ -15,7 +15,8 @@ final class Loop: @unchecked Sendable {
     let report: LoopReport
     private let lines: [Line]
     private let steps: [LineStep]
-    private var poller: Poller
+    // Unchecked exclusivity here and below: touched by the loop's own thread only.
+    @exclusivity(unchecked) private var poller: Poller
     private let stopWakeup: Wakeup
     /// Signalled when an event waits or the loop has finished, so that the control plane need not poll.
     private let controlWakeup: Wakeup
@@ -23,12 +24,12 @@ final class Loop: @unchecked Sendable {
     private let finished = Atomic<Bool>(false)
     private let fatal = Atomic<Bool>(false)
     private let stopWanted = Atomic<Bool>(false)
-    private var hasStopped = false
-    private var startFailure: PipelineError?
-    private var nextPublish = Instant.zero
-    private var mustRunAgain = true
+    @exclusivity(unchecked) private var hasStopped = false
+    @exclusivity(unchecked) private var startFailure: PipelineError?
+    @exclusivity(unchecked) private var nextPublish = Instant.zero
+    @exclusivity(unchecked) private var mustRunAgain = true
     /// Something ran since the counters were last copied.
-    private var isUnpublished = false
+    @exclusivity(unchecked) private var isUnpublished = false
 
     init(pool: PacketPool, lines: [Line], controlWakeup: Wakeup) throws(SystemCallError) {
         self.pool = pool
@@ -54,7 +55,7 @@ final class Loop: @unchecked Sendable {
         } catch {
             startFailure = error
             for line in lines { line.abandon() }
-            publish(now: MonotonicClock.now, isDone: true, hasNews: true)
+            publish(now: MonotonicClock.now, isDone: true)
         }
     }
 
@@ -110,11 +111,8 @@ final class Loop: @unchecked Sendable {
             if progress == .unfinished || (progress == .some && lines.count > 1) { mustRunAgain = true }
             if !line.isDone { isDone = false }
         }
-        let hasNews =
-            lines.contains { $0.failure != nil && !$0.isBranch }
-            || steps.contains { !$0.stage.context.events.isEmpty || $0.stage.context.isStopRequested }
         isUnpublished = true
-        if isDone || hasNews || now >= nextPublish { publish(now: now, isDone: isDone, hasNews: hasNews) }
+        if isDone || now >= nextPublish { publish(now: now, isDone: isDone) }
     }
 
     private func wait(until limit: Instant?) {
@@ -132,7 +130,10 @@ final class Loop: @unchecked Sendable {
         }
     }
 
-    private func publish(now: Instant, isDone: Bool, hasNews: Bool) {
+    private func publish(now: Instant, isDone: Bool) {
+        let hasNews =
+            lines.contains { $0.failure != nil }
+            || steps.contains { !$0.stage.context.events.isEmpty || $0.stage.context.isStopRequested }
         nextPublish = now + Loop.publishInterval
         isUnpublished = false
         report.publish(steps)
