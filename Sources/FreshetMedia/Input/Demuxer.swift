@@ -126,6 +126,11 @@ struct Demuxer: ~Copyable {
             if code < 0 {
                 if let failure = bridge?.failure { throw failure }
                 if code == Int32(CFFMPEG_EOF) || MediaInterrupt.isRequested { return nil }
+                if code == Int32(CFFMPEG_INVALID_DATA), bridge?.canSeek == false {
+                    throw .failure(
+                        "\(name) cannot be read in order: its index is at its end, or it is cut short; "
+                            + "give the file itself (\(ffmpeg.explain(code)))")
+                }
                 throw .failure("\(name) broke off: \(patience.explain(code, ffmpeg))")
             }
             let stream = Int(packet.pointee.stream_index)

@@ -105,6 +105,9 @@ final class ProtocolBytes: MediaBytes {
         if count >= 0 { return Int(count) }
         let code = Int32(CFFMPEG_EOF)
         if count == code || MediaInterrupt.isRequested { return 0 }
+        // SRT has no word for the end: the other side's leaving is an input error, and so is a lost
+        // connection.
+        if count == Int32(CFFMPEG_IO_ERROR) && url.hasPrefix("srt:") { return 0 }
         throw .failure("\(url) broke off: \(patience.explain(count, ffmpeg))")
     }
 

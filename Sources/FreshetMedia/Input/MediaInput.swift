@@ -3,9 +3,9 @@ public import FreshetCore
 
 /// An opened medium: whatever FFmpeg opens, from a path, standard input ("-"), a server or a device.
 ///
-/// A transport stream of 188-byte packets is given as it is, bit for bit; from a local file or standard input
-/// without even loading FFmpeg. Everything else is taken apart into coded frames (see ``MediaFormat`` for
-/// what travels).
+/// A transport stream of 188-byte packets, if all of it is wanted, is given as it is, bit for bit; from a
+/// local file or standard input without even loading FFmpeg. Everything else is taken apart into coded frames
+/// (see ``MediaFormat`` for what travels).
 public struct MediaInput: ~Copyable {
     /// What to open and how.
     public struct Options: Sendable {
@@ -96,7 +96,7 @@ struct MediaOpener {
                 "\(path == "-" ? "standard input" : path) is empty"
             )
         }
-        if TransportStreamProbe.firstPacket(in: head, isWhole: isWhole) != nil {
+        if TransportStreamProbe.firstPacket(in: head, isWhole: isWhole) != nil, passesWhole {
             return (try stream(file, head: head), nil)
         }
         let ffmpeg = try FFmpeg.load()
@@ -115,7 +115,7 @@ struct MediaOpener {
             ffmpeg, url: options.location, options: options.settings, timeout: options.timeout)
         let (head, isWhole) = try MediaOpener.head(of: bytes)
         if head.isEmpty { throw .failure("\(options.location) is empty") }
-        if TransportStreamProbe.firstPacket(in: head, isWhole: isWhole) != nil {
+        if TransportStreamProbe.firstPacket(in: head, isWhole: isWhole) != nil, passesWhole {
             return (try stream(bytes, head: head), nil)
         }
         // A playlist's own address matters to what it names, so FFmpeg opens it itself.
@@ -125,12 +125,10 @@ struct MediaOpener {
         return (nil, try frames(ffmpeg, bytes: ReplayedBytes(head, then: bytes), isLocal: false))
     }
 
+    /// True when all of a transport stream is wanted; else it is taken apart like anything else.
+    private var passesWhole: Bool { options.start.count == 0 && ["", "all"].contains(options.streams) }
+
     private func stream(_ bytes: MediaBytes, head: [UInt8]) throws(StageError) -> TransportStreamSource {
-        if options.start.count > 0 || !["", "all"].contains(options.streams) {
-            throw .usage(
-                "\(options.location) is a transport stream, passed through as it is: it takes no start= "
-                    + "or streams= (format=mpegts takes it apart)")
-        }
         let isRewound = bytes.canSeek && bytes.seek(to: 0)
         return TransportStreamSource(
             name: options.location == "-" ? "standard input" : options.location,

@@ -12,6 +12,9 @@ final class InputBridge {
     private let bytes: MediaBytes
     private var position: Int64 = 0
 
+    /// True when the bytes can be sought in.
+    var canSeek: Bool { bytes.canSeek }
+
     /// A bridge to `bytes`.
     init(_ ffmpeg: FFmpeg, _ bytes: MediaBytes) {
         self.ffmpeg = ffmpeg

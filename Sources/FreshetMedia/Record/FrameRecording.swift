@@ -56,12 +56,11 @@ final class FrameRecording {
         self.format = format
         latest = Array(repeating: .min, count: format.tracks.count)
         first = nil
-        current = try open(format, zero: format.startMicroseconds)
     }
 
     /// Writes one frame.
     func write(_ sample: consuming Sample) throws(StageError) {
-        guard let format, var part = current, !isComplete else { return }
+        guard let format, !isComplete else { return }
         let packet = sample.packet
         let track = Int(packet.pointee.stream_index)
         guard track < format.tracks.count else { return }
@@ -71,12 +70,10 @@ final class FrameRecording {
             ticks == unknownTimestamp
             ? latest[track] : ffmpeg.calls.av_rescale_q(ticks, base, .microseconds)
         let span = ffmpeg.calls.av_rescale_q(max(0, packet.pointee.duration), base, .microseconds)
+        var part: Part
+        if let current { part = current } else { part = try openFirst(format, decode: decode) }
         let isLeading = track == part.muxer.leadingTrack
         latest[track] = decode
-        if first == nil {
-            first = decode
-            part.start = decode
-        }
         if isLeading, options.durationMicroseconds > 0,
             decode - (first ?? decode) >= options.durationMicroseconds
         {
@@ -126,10 +123,25 @@ final class FrameRecording {
         return furthest - cut > 2_000_000 || latest.allSatisfy { $0 >= cut }
     }
 
+    private func openFirst(_ format: MediaFormat, decode: Int64) throws(StageError) -> Part {
+        first = decode
+        // The medium's own start is that of what is shown first; one that is begun in its middle starts there.
+        let isAtStart = abs(decode - format.startMicroseconds) < 2_000_000
+        var part = try open(format, zero: isAtStart ? format.startMicroseconds : decode)
+        part.start = decode
+        part.end = decode
+        return part
+    }
+
     private func open(_ format: MediaFormat, zero: Int64) throws(StageError) -> Part {
         let file = try FileOutput(path: path.next(at: wallClockSeconds()))
         var muxing = MediaMuxer.Options(container: options.container)
-        if options.container.muxerName != "mpegts" { muxing.zeroMicroseconds = zero }
+        if options.container.muxerName == "mpegts" {
+            muxing.delayMicroseconds = 100_000
+            muxing.settings = [("pcr_period", "20")]
+        } else {
+            muxing.zeroMicroseconds = zero
+        }
         do throws(StageError) {
             let muxer = try MediaMuxer(ffmpeg, format, into: file, muxing)
             if completedCount == 0 { notices += muxer.notices }

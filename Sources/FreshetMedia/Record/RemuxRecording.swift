@@ -112,14 +112,14 @@ final class RecordingWriter: RemuxWorker.Writer {
         self.board = board
     }
 
-    override func begin(_ format: MediaFormat) throws(StageError) {
-        try recording.begin(format)
-        board.post(recording.notices)
-        recording.notices.removeAll()
-    }
+    override func begin(_ format: MediaFormat) throws(StageError) { try recording.begin(format) }
 
     override func write(_ sample: consuming Sample) throws(StageError) -> Bool {
         try recording.write(sample)
+        if !recording.notices.isEmpty {
+            board.post(recording.notices)
+            recording.notices.removeAll()
+        }
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC_COARSE, &now)
         let quarters = now.tv_sec * 4 + now.tv_nsec / 250_000_000
