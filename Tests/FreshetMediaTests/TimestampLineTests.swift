@@ -13,7 +13,7 @@ import Testing
         #expect(line.jumpCount == 0)
     }
 
-    @Test(arguments: [-5_000_000_000, 5_000_000_000] as [Int64])
+    @Test(arguments: [-5_000_000_000, 5_000_000_000, -1_900_000, -8_000_000, 11_000_000] as [Int64])
     func aJumpMovesAllTracksAlike(_ jump: Int64) {
         var line = TimestampLine(trackCount: 2, mayJump: true)
         for frame in 0..<50 {

@@ -17,6 +17,8 @@ struct TimestampLine {
 
     /// A step of more than this many microseconds is a jump of the clock, not a gap.
     static let jumpLimit: Int64 = 10_000_000
+    /// A step back of more than this many microseconds is a jump too: decoding times rise.
+    static let backwardLimit: Int64 = 1_000_000
 
     private var tracks: [Track]
     private let forwardLimit: Int64
@@ -37,26 +39,19 @@ struct TimestampLine {
     /// `decode` and which lasts `span`; both in microseconds as they came.
     mutating func shift(track index: Int, decode: Int64, span: Int64) -> Int64 {
         var track = tracks[index]
-        let newest = tracks.compactMap(\.lastDecode).max()
-        if let newest {
+        let furthest = tracks.compactMap { track in track.lastDecode.map { $0 + track.lastSpan } }.max()
+        if let furthest {
             // The track's own place; a track that is silent for long (subtitles) is where the others are.
-            let expected = track.lastDecode.map { $0 + track.lastSpan } ?? newest
-            // Follow the newest shift under which the frame is about where it must be; else it is a new jump.
-            var found: Int?
-            for candidate in stride(from: shifts.count - 1, through: track.shiftIndex, by: -1) {
-                let place = decode + shifts[candidate]
-                if isNear(place, expected) || isNear(place, newest) {
-                    found = candidate
-                    break
-                }
-            }
-            if found == nil {
+            let expected = track.lastDecode.map { $0 + track.lastSpan } ?? furthest
+            if let found = bestShift(track, decode: decode, expected: expected, furthest: furthest) {
+                track.shiftIndex = found
+            } else {
                 jumpCount += 1
-                shifts.append(max(expected, newest) - decode)
+                // Behind everything there is, so that no track runs into its own past.
+                shifts.append(furthest - decode)
                 if shifts.count > 64 { forgetOldShifts(&track) }
-                found = shifts.count - 1
+                track.shiftIndex = shifts.count - 1
             }
-            track.shiftIndex = found ?? 0
         } else {
             track.shiftIndex = shifts.count - 1
         }
@@ -67,8 +62,20 @@ struct TimestampLine {
         return shift
     }
 
-    private func isNear(_ place: Int64, _ expected: Int64) -> Bool {
-        place - expected >= -TimestampLine.jumpLimit && place - expected <= forwardLimit
+    /// The shift under which the frame is nearest to where it must be; `nil` when it is nowhere near under
+    /// any. Tracks pass a jump one after the other, so the newest shift is not always the right one.
+    private func bestShift(_ track: Track, decode: Int64, expected: Int64, furthest: Int64) -> Int? {
+        var best: (index: Int, distance: Int64)?
+        for candidate in stride(from: shifts.count - 1, through: track.shiftIndex, by: -1) {
+            let place = decode + shifts[candidate]
+            let isInPlace =
+                place - expected >= -TimestampLine.backwardLimit && place - expected <= forwardLimit
+            let isWithOthers = place >= expected && abs(place - furthest) <= TimestampLine.jumpLimit
+            guard isInPlace || isWithOthers else { continue }
+            let distance = min(abs(place - expected), abs(place - furthest))
+            if best.map({ distance < $0.distance }) ?? true { best = (candidate, distance) }
+        }
+        return best?.index
     }
 
     private mutating func forgetOldShifts(_ track: inout Track) {
