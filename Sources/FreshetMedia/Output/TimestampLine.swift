@@ -68,8 +68,9 @@ struct TimestampLine {
         var best: (index: Int, distance: Int64)?
         for candidate in stride(from: shifts.count - 1, through: track.shiftIndex, by: -1) {
             let place = decode + shifts[candidate]
-            let isInPlace =
-                place - expected >= -TimestampLine.backwardLimit && place - expected <= forwardLimit
+            // A track that begins may begin behind the others.
+            let back = track.lastDecode == nil ? TimestampLine.jumpLimit : TimestampLine.backwardLimit
+            let isInPlace = place - expected >= -back && place - expected <= forwardLimit
             let isWithOthers = place >= expected && abs(place - furthest) <= TimestampLine.jumpLimit
             guard isInPlace || isWithOthers else { continue }
             let distance = min(abs(place - expected), abs(place - furthest))
