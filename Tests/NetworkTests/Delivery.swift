@@ -17,15 +17,19 @@ struct Delivery {
     /// Sends `input` to `url` and records it there until both end by themselves.
     static func run(
         _ input: String, to url: String, at place: Place, recordingAs name: String = "out.ts",
-        from source: String? = nil, options: [String] = [], within seconds: Double = 60
+        from source: String? = nil, options: [String] = [], network: Namespace? = nil,
+        within seconds: Double = 60
     ) async throws -> Delivery {
         let scratch = try Scratch()
         let output = scratch.file(name)
-        let recorder = try Running(
-            Freshet.path, ["record", source ?? url, output, "--stats", scratch.file("stats")])
+        func start(_ words: [String]) throws -> Running {
+            try network?.start(Freshet.path, words) ?? Running(Freshet.path, words)
+        }
+        let recorder = try start(["record", source ?? url, output, "--stats", scratch.file("stats")])
         try await place.isHeard(by: recorder)
-        let sender = try Running(Freshet.path, ["send", input, "--to", url] + options)
+        let sender = try start(["send", input, "--to", url] + options)
         let sent = try await sender.end(within: seconds)
+        if sent.status != 0 { recorder.signal(SIGINT) }
         let recorded = try await recorder.end(within: 10)
         return Delivery(
             sender: sent, recorder: recorded, received: try Statistics(scratch.file("stats")),

@@ -69,7 +69,9 @@ struct HouseTests {
 
     @Test("Every test file of a room mirrors a source file")
     func mirrors() {
-        let roomTests = HouseTests.tests.filter { $0.hasPrefix("Tests/Freshet") || $0.hasPrefix("Tests/freshet") }
+        let roomTests = HouseTests.tests.filter {
+            $0.hasPrefix("Tests/Freshet") || $0.hasPrefix("Tests/freshet")
+        }
         expectNone(
             MirrorRules.findings(tests: roomTests, sources: HouseTests.sources + HouseTests.others))
     }
