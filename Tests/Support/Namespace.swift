@@ -8,7 +8,7 @@ public final class Namespace: Sendable {
     /// A new one, up and with a route for groups.
     public init() async throws {
         let commands = """
-            ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo && ip -6 route add ff00::/8 dev lo \
+            ip link set lo up multicast on && ip route add 224.0.0.0/4 dev lo && ip -6 route add local ff00::/8 dev lo \
             table local && echo ready && exec sleep 300
             """
         keeper = try Running("unshare", ["-Urn", "sh", "-c", commands])
