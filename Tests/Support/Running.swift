@@ -17,7 +17,7 @@ public struct Outcome: Sendable, CustomStringConvertible {
     /// For a failed expectation.
     public var description: String {
         "\(command)\n  status \(status) after \((seconds * 100).rounded() / 100) s"
-            + (errors.isEmpty ? "" : "\n  stderr: \(errors.suffix(2000))")
+            + (errors.isEmpty ? "" : "\n  stderr: \(errors.prefix(2500))")
     }
 
     /// The lines of standard error.
