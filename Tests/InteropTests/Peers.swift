@@ -73,18 +73,14 @@ enum Peers {
         ]
     }
 
-    /// FFmpeg sends the bytes as they are over UDP, and muxes anew for RTP.
-    static func ffmpegSend(_ input: String, _ place: Place, _ scheme: String, bitsPerSecond: Int) -> [String]
-    {
-        let start = ["ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "error"]
+    /// FFmpeg muxes anew. (Told to copy bytes, it sends datagrams that end inside a TS packet.)
+    static func ffmpegSend(_ input: String, _ place: Place, _ scheme: String) -> [String] {
         let address = "\(scheme)://\(place.host):\(place.port)?pkt_size=1316"
-        if scheme == "udp" {
-            return start + [
-                "-f", "data", "-i", input, "-map", "0", "-c", "copy", "-f", "data",
-                "\(address)&bitrate=\(bitsPerSecond)&burst_bits=10528",
-            ]
-        }
-        return start + ["-re", "-i", input, "-map", "0", "-c", "copy", "-f", "rtp_mpegts", address]
+        return [
+            "ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "error", "-re", "-i", input, "-map", "0", "-c",
+            "copy",
+        ]
+            + ["-f", scheme == "udp" ? "mpegts" : "rtp_mpegts", address]
     }
 
     /// VLC muxes anew.

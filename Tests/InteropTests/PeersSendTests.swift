@@ -14,8 +14,8 @@ struct PeersSendTests {
         /// True when the program sends the very bytes of the file.
         var keepsBytes: Bool {
             switch self {
-            case .ffmpegRTP, .vlcRTP, .vlcUDP: false
-            default: true
+            case .gstreamerRTP, .gstreamerUDP, .multicatRTP, .multicatUDP: true
+            default: false
             }
         }
 
@@ -24,7 +24,7 @@ struct PeersSendTests {
             case .gstreamerRTP, .gstreamerUDP:
                 Peers.gstreamerSend(input, place, scheme, bytesPerSecond: 1_000_000)
             case .multicatRTP, .multicatUDP: Peers.multicatSend(input, place, scheme)
-            case .ffmpegRTP, .ffmpegUDP: Peers.ffmpegSend(input, place, scheme, bitsPerSecond: 8_000_000)
+            case .ffmpegRTP, .ffmpegUDP: Peers.ffmpegSend(input, place, scheme)
             case .vlcRTP, .vlcUDP: Peers.vlcSend(input, place, scheme)
             }
         }
@@ -46,7 +46,7 @@ struct PeersSendTests {
             let recorder = try network.start(
                 Freshet.path,
                 [
-                    "record", place.url(sender.scheme), output, "--timeout", "2s", "--stats",
+                    "record", place.url(sender.scheme), output, "--timeout", "5s", "--stats",
                     scratch.file("stats"),
                 ])
             try await place.isHeard(by: recorder)
@@ -86,7 +86,7 @@ struct PeersSendTests {
             let receiver = try network.start(command[0], Array(command.dropFirst()))
             try await second.isHeard(by: receiver)
             let relay = try network.start(
-                Freshet.path, ["relay", first.url(), "--to", second.url(), "--timeout", "1s"])
+                Freshet.path, ["relay", first.url(), "--to", second.url(), "--timeout", "5s"])
             try await first.isHeard(by: relay)
             let words = Peers.multicatSend(input, first, "rtp")
             let sent = try await network.start(words[0], Array(words.dropFirst())).end()

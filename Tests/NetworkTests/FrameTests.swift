@@ -89,7 +89,7 @@ struct FrameTests {
     @Test("A loop goes on without a jump in time")
     func loop() async throws {
         try await Turnstile.shared.pass {
-            let input = try await TestMedia.generated("h264-aac.mp4")
+            let input = try await TestMedia.generated("h264-ac3.mov")
             let place = Place.group()
             let scratch = try Scratch()
             let recorder = try await Freshet.startReceiver(
