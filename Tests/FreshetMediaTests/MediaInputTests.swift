@@ -59,6 +59,18 @@ import Testing
         #expect(failure(clips.folder).contains("is a folder"))
     }
 
+    @Test func aFileThatIsCutShortIsPlayedUpToThere() throws {
+        let path = try clips.make(
+            "a.mp4", "\(Clips.video) \(Clips.audio) \(Clips.h264) -c:a aac -movflags faststart")
+        let whole = try Clips.read(path)
+        let cut = try clips.write("b.mp4", Array(whole.prefix(whole.count * 2 / 3)))
+        let bench = Bench()
+        let stream = try clips.write("b.ts", try bench.transportStream(.init(location: cut)))
+        let notices = bench.notices()
+        #expect(notices.count == 1 && notices[0].contains("is cut short"))
+        #expect(try Contents.times(stream, 0).count > 10)
+    }
+
     @Test func anEncryptedFileIsRefused() throws {
         let path = try clips.make(
             "secret.mp4",

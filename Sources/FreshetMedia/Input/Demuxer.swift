@@ -31,6 +31,10 @@ struct Demuxer: ~Copyable {
     private let name: String
     private let trackOfStream: [Int32]
     private var decodeTimes: DecodeTimes
+    /// True once a frame was left out because the medium ends, or is damaged, inside it.
+    private(set) var isCutShort = false
+    /// True once the medium has a stream that it did not have when it was opened: nothing of it is given.
+    private(set) var hasLateStream = false
     /// Frames read to learn what they carry, not yet given.
     private var early = FixedRing<Sample>(capacity: 256)
 
@@ -135,6 +139,13 @@ struct Demuxer: ~Copyable {
             }
             let stream = Int(packet.pointee.stream_index)
             // Streams may appear while reading; those were not selected and have no track.
+            // A frame that the file ends in the middle of. (In a transport stream the mark means a lost packet: the
+            // frame is given as it came.)
+            if packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0, !format.mayJump {
+                isCutShort = true
+                ffmpeg.calls.av_packet_unref(packet)
+                continue
+            }
             if stream < trackOfStream.count, trackOfStream[stream] >= 0, packet.pointee.size > 0 {
                 if ffmpeg.calls.av_packet_get_side_data(packet, AV_PKT_DATA_ENCRYPTION_INFO, nil) != nil {
                     throw .failure("\(name) is encrypted; decrypt it first")
@@ -144,6 +155,7 @@ struct Demuxer: ~Copyable {
                 decodeTimes.complete(packet, track, format.tracks[track])
                 return sample
             }
+            if stream >= trackOfStream.count { hasLateStream = true }
             ffmpeg.calls.av_packet_unref(packet)
         }
     }

@@ -35,7 +35,7 @@ final class FrameSource {
         // A live source is handed on frame by frame; a file fills the batch.
         while !output.isFull {
             if context.pool.freeCount == 0 { return true }
-            guard let sample = try demuxer.next() else { return try beginNextRound() }
+            guard let sample = try demuxer.next() else { return try beginNextRound(context: &context) }
             guard var packet = context.allocate() else { return true }
             let time = round.place(sample.packet, demuxer.format.tracks, ffmpeg)
             packet.info.arrival = context.now
@@ -53,7 +53,11 @@ final class FrameSource {
         return true
     }
 
-    private func beginNextRound() throws(StageError) -> Bool {
+    private func beginNextRound(context: inout StageContext) throws(StageError) -> Bool {
+        if demuxer.isCutShort {
+            context.report(
+                .notice("\(options.url) is cut short or damaged: frames that are not whole are left out"))
+        }
         if roundsLeft == 0 || MediaInterrupt.isRequested || !round.hasFrames { return false }
         roundsLeft = roundsLeft.map { $0 - 1 }
         // Opened anew, not sought in: so every round has the very same frames, those before time zero

@@ -22,8 +22,9 @@ final class MediaMuxer {
         var orderMicroseconds: Int64 = 1_000_000
     }
 
-    /// Tracks that the container cannot carry, one sentence each.
-    private(set) var notices: [String] = []
+    /// Tracks that the container cannot carry, damaged frames: one sentence each, until they are taken.
+    var notices: [String] = []
+    private var hasToldOfDamage = false
     /// How often the source's clock jumped.
     var jumpCount: Int { line.jumpCount }
     private let ffmpeg: FFmpeg
@@ -154,6 +155,15 @@ final class MediaMuxer {
         ffmpeg.forgetLog()
         var code = filters[track]?.apply(to: packet) ?? 0
         if code >= 0 { code = ffmpeg.calls.av_interleaved_write_frame(context, packet) }
+        // A frame that is none is dropped; the ones after it can be as good as any.
+        if code == Int32(CFFMPEG_INVALID_DATA) {
+            if !hasToldOfDamage {
+                notices.append(
+                    "a damaged \(format.tracks[track].kindName) frame is left out: \(ffmpeg.explain(code))")
+            }
+            hasToldOfDamage = true
+            return
+        }
         if code < 0 { throw failure(code, "cannot write") }
     }
 

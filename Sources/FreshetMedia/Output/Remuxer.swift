@@ -149,6 +149,8 @@ private final class PipeWriter: RemuxWorker.Writer {
         return !pipe.isAbandoned
     }
 
+    override func note(_ notice: String) { board.post([notice]) }
+
     override func finish() throws(StageError) {
         try muxer?.finish()
         pipe.close()

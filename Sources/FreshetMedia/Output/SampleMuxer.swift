@@ -81,12 +81,22 @@ public final class SampleMuxer {
         try muxer?.finish()
         let muxer = try MediaMuxer(
             ffmpeg, format, into: container.muxerName == "mpegts" ? transportSink() : sink, muxing(format))
-        notices += muxer.notices
+        collectNotices(of: muxer)
         self.muxer = muxer
     }
 
     /// Writes one sample.
-    func write(_ sample: consuming Sample) throws(StageError) { try muxer?.write(sample) }
+    func write(_ sample: consuming Sample) throws(StageError) {
+        guard let muxer else { return }
+        try muxer.write(sample)
+        collectNotices(of: muxer)
+    }
+
+    private func collectNotices(of muxer: MediaMuxer) {
+        if muxer.notices.isEmpty { return }
+        notices += muxer.notices
+        muxer.notices.removeAll()
+    }
 
     /// At a constant rate that is too low, the clock falls behind the media without end.
     private func checkRate(at time: MediaTime) {

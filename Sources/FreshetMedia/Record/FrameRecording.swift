@@ -115,6 +115,10 @@ final class FrameRecording {
     private func put(_ sample: consuming Sample, in part: Part) throws(StageError) {
         do throws(StageError) { try part.muxer.write(sample) } catch { throw part.file.failure ?? error }
         if let failure = part.file.failure { throw failure }
+        if !part.muxer.notices.isEmpty {
+            notices += part.muxer.notices
+            part.muxer.notices.removeAll()
+        }
     }
 
     /// True when every track, or the leading one by two seconds, is past `cut`.
@@ -145,6 +149,7 @@ final class FrameRecording {
         do throws(StageError) {
             let muxer = try MediaMuxer(ffmpeg, format, into: file, muxing)
             if completedCount == 0 { notices += muxer.notices }
+            muxer.notices.removeAll()
             return Part(file: file, muxer: muxer, start: zero, end: zero)
         } catch {
             throw file.failure ?? error

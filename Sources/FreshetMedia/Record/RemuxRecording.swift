@@ -11,6 +11,8 @@ final class RemuxWorker {
         func begin(_ format: MediaFormat) throws(StageError) {}
         /// One frame; false to end.
         func write(_ sample: consuming Sample) throws(StageError) -> Bool { true }
+        /// Something worth telling a person.
+        func note(_ notice: String) {}
         /// There are no more frames.
         func finish() throws(StageError) {}
     }
@@ -92,7 +94,13 @@ final class RemuxWorker {
             options.settings = [("probesize", "20000000")]
             var demuxer = try Demuxer(ffmpeg, options, bytes: pipe)
             try writer.begin(demuxer.format)
+            var hasTold = false
             while let sample = try demuxer.next() {
+                if demuxer.hasLateStream && !hasTold {
+                    hasTold = true
+                    writer.note(
+                        "\(name) has a new stream since it began, which is left out; begin anew to have it")
+                }
                 if try !writer.write(sample) { break }
             }
             try writer.finish()
@@ -131,6 +139,7 @@ final class RecordingWriter: RemuxWorker.Writer {
         return !recording.isComplete
     }
 
+    override func note(_ notice: String) { board.post([notice]) }
     override func finish() throws(StageError) { try recording.finish() }
 }
 
