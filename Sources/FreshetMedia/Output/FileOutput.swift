@@ -13,6 +13,9 @@ final class FileOutput: MuxedBytes {
     private var position: Int64 = 0
     private var size: Int64 = 0
     private let isSeekable: Bool
+    /// A pipe, a socket or a terminal: somebody reads it, or does not.
+    private let hasReader: Bool
+    private var isReaderStuck = false
 
     /// Makes the file at `path`, or empties it; with `isAppending`, adds to it.
     init(path: String, isAppending: Bool = false) throws(StageError) {
@@ -21,7 +24,9 @@ final class FileOutput: MuxedBytes {
         descriptor = Glibc.open(path, flags, 0o666)
         guard descriptor >= 0 else { throw .failure("cannot write \(path): \(FileBytes.errorText())") }
         var status = stat()
-        isSeekable = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && !isAppending
+        let kind = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
+        isSeekable = kind == S_IFREG && !isAppending
+        hasReader = kind == S_IFIFO || kind == S_IFSOCK || kind == S_IFCHR
     }
 
     /// Standard output.
@@ -30,6 +35,8 @@ final class FileOutput: MuxedBytes {
         descriptor = dup(1)
         guard descriptor >= 0 else { throw .failure("standard output is closed") }
         isSeekable = false
+        var status = stat()
+        hasReader = fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFREG
     }
 
     deinit { close(descriptor) }
@@ -47,8 +54,14 @@ final class FileOutput: MuxedBytes {
 
     override func write(_ bytes: UnsafeRawBufferPointer) -> Int32 {
         var rest = bytes[...]
-        while !rest.isEmpty {
-            let piece = UnsafeRawBufferPointer(rebasing: rest)
+        while !rest.isEmpty && !isReaderStuck {
+            // A reader that reads no more must not keep the program from ending: in pieces that a ready pipe
+            // takes whole (PIPE_BUF), and no longer than a moment once the end was asked for.
+            if hasReader && cffmpeg_wait_writable(descriptor, 500) == 0 {
+                isReaderStuck = true
+                return 0
+            }
+            let piece = UnsafeRawBufferPointer(rebasing: hasReader ? rest.prefix(4096) : rest)
             let count = Glibc.write(descriptor, piece.baseAddress, piece.count)
             if count > 0 {
                 rest = rest.dropFirst(count)

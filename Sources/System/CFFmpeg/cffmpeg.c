@@ -143,6 +143,20 @@ int cffmpeg_interrupt_callback(void *patience) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec > limit->deadline;
 }
 
+int cffmpeg_wait_writable(int descriptor, int milliseconds) {
+    struct pollfd waiting[2] = {
+        {.fd = descriptor, .events = POLLOUT},
+        {.fd = shared_interrupt_descriptor(), .events = POLLIN},
+    };
+    for (;;) {
+        int is_interrupted = atomic_load(&is_interrupt_requested);
+        int count = poll(waiting, is_interrupted ? 1 : 2, is_interrupted ? milliseconds : -1);
+        if (count < 0 && errno == EINTR) continue;
+        if (count > 0 && waiting[0].revents == 0) continue;
+        return count > 0;
+    }
+}
+
 int cffmpeg_wait_readable(int descriptor, int milliseconds) {
     struct pollfd waiting[2] = {
         {.fd = descriptor, .events = POLLIN},

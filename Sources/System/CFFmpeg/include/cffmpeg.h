@@ -124,6 +124,9 @@ int cffmpeg_wait_readable(int descriptor, int milliseconds);
 /// Frees an AVPacket; of the shape that whoever holds one for us can call. Only after `cffmpeg_load`.
 void cffmpeg_release_packet(void *_Nonnull packet);
 
+/// Waits until `descriptor` can be written: 1. Once interrupted, no longer than `milliseconds`: then 0.
+int cffmpeg_wait_writable(int descriptor, int milliseconds);
+
 /// A new event descriptor (eventfd) that never blocks, or -1.
 int cffmpeg_make_event(void);
 
