@@ -1,9 +1,11 @@
 import FreshetCore
 import FreshetEngine
 
-/// The words after a command's name, sorted into the pipeline's parameters and the options that every command has.
+/// The words after a command's name, sorted into the pipeline's parameters and the options that every command
+/// has.
 struct CommandArguments {
-    /// Values for the pipeline's parameters, in order; a list parameter given several times is joined by commas.
+    /// Values for the pipeline's parameters, in order; a list parameter given several times is joined by
+    /// commas.
     private(set) var given: [(name: String, text: String)] = []
     /// Options of the command line itself.
     private(set) var options = RunOptions()
@@ -31,7 +33,8 @@ struct CommandArguments {
         }
     }
 
-    /// Gives every parameter without a value or default its own name, so that a pipeline can be checked without them.
+    /// Gives every parameter without a value or default its own name, so that a pipeline can be checked
+    /// without them.
     mutating func fillMissing(of pipeline: PipelineDescription) {
         for parameter in pipeline.parameters where parameter.defaultText == nil {
             if !given.contains(where: { $0.name == parameter.name }) {

@@ -1,5 +1,5 @@
-/// A bounded first-in first-out queue of move-only elements in storage taken once. It never grows: ``append(_:)`` to a
-/// full ring traps, so ask ``isFull`` first.
+/// A bounded first-in first-out queue of move-only elements in storage taken once. It never grows:
+/// ``append(_:)`` to a full ring traps, so ask ``isFull`` first.
 public struct FixedRing<Element: ~Copyable>: ~Copyable {
     @usableFromInline let storage: UnsafeMutablePointer<Element>
     /// How many elements fit.

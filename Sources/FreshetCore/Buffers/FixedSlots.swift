@@ -1,4 +1,5 @@
-/// A fixed table of places, each empty or holding one move-only element; for buffers indexed by sequence number.
+/// A fixed table of places, each empty or holding one move-only element; for buffers indexed by sequence
+/// number.
 public struct FixedSlots<Element: ~Copyable>: ~Copyable {
     @usableFromInline let storage: UnsafeMutablePointer<Element?>
     /// How many places there are.

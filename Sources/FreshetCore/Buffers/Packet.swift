@@ -1,7 +1,8 @@
 /// A ticket to a slot of a ``PacketPool``: 16 bytes, move-only. Dropping the last ticket gives the slot back.
 ///
-/// A ticket names a range of the slot, so two tickets of one slot may see different parts of it (one with the RTP header,
-/// one without). Only a unique ticket may write. Not for crossing threads: copy into the other side's pool.
+/// A ticket names a range of the slot, so two tickets of one slot may see different parts of it (one with the
+/// RTP header, one without). Only a unique ticket may write. Not for crossing threads: copy into the other
+/// side's pool.
 public struct Packet: ~Copyable {
     @usableFromInline let slot: UnsafeMutablePointer<SlotHeader>
     @usableFromInline var start: UInt32
@@ -60,8 +61,8 @@ public struct Packet: ~Copyable {
         UnsafeRawBufferPointer(start: UnsafeRawPointer(storage) + Int(start), count: Int(length))
     }
 
-    /// All bytes from the first one to the slot's end, for a system call that fills the packet; then say how many with
-    /// ``setByteCount(_:)``. Traps when the packet is shared.
+    /// All bytes from the first one to the slot's end, for a system call that fills the packet; then say how
+    /// many with ``setByteCount(_:)``. Traps when the packet is shared.
     @inlinable public var unsafeWritableBytes: UnsafeMutableRawBufferPointer {
         precondition(isUnique, "a shared packet is never written")
         return UnsafeMutableRawBufferPointer(start: storage + Int(start), count: slotByteCount - Int(start))
@@ -101,7 +102,8 @@ public struct Packet: ~Copyable {
         length &+= UInt32(truncatingIfNeeded: byteCount)
     }
 
-    /// Puts `byteCount` new bytes in front, from the headroom, for `body` to write. Traps without that much headroom.
+    /// Puts `byteCount` new bytes in front, from the headroom, for `body` to write. Traps without that much
+    /// headroom.
     @inlinable public mutating func prepend(byteCount: Int, _ body: (inout MutableRawSpan) -> Void) {
         precondition(isUnique, "a shared packet is never written")
         precondition(byteCount >= 0 && byteCount <= Int(start))
@@ -118,7 +120,8 @@ public struct Packet: ~Copyable {
         body(&span)
     }
 
-    /// Takes `byteCount` bytes off the front (a header that was read). Touches no byte, so a shared packet may too.
+    /// Takes `byteCount` bytes off the front (a header that was read). Touches no byte, so a shared packet
+    /// may too.
     @inlinable public mutating func removeFirst(_ byteCount: Int) {
         precondition(byteCount >= 0 && byteCount <= Int(length))
         start &+= UInt32(truncatingIfNeeded: byteCount)
@@ -143,8 +146,8 @@ public struct Packet: ~Copyable {
         slot.pointee.releaseAttachment = release
     }
 
-    /// Takes the attachment and its release function back out; the caller owns it now. `nil` when there is none or others
-    /// share the packet.
+    /// Takes the attachment and its release function back out; the caller owns it now. `nil` when there is
+    /// none or others share the packet.
     @inlinable public mutating func unsafeDetach() -> (
         attachment: UnsafeMutableRawPointer, release: @convention(c) (UnsafeMutableRawPointer) -> Void
     )? {

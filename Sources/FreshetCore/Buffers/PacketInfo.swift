@@ -1,9 +1,12 @@
-/// What is known about a packet beside its bytes. 48 bytes, kept in the packet's slot and shared by all its tickets.
+/// What is known about a packet beside its bytes. 48 bytes, kept in the packet's slot and shared by all its
+/// tickets.
 public struct PacketInfo: Sendable {
-    /// When the packet's last byte reached this host (kernel receive time where there is one), or was made here.
+    /// When the packet's last byte reached this host (kernel receive time where there is one), or was made
+    /// here.
     public var arrival: Instant
-    /// Where the packet stands on the stream's own continuous timeline (the schedule it was, or must be, sent by).
-    /// Wraps and jumps of the wire's clocks are already taken out. Valid when `flags` has `hasMediaTime`.
+    /// Where the packet stands on the stream's own continuous timeline (the schedule it was, or must be, sent
+    /// by). Wraps and jumps of the wire's clocks are already taken out. Valid when `flags` has
+    /// `hasMediaTime`.
     public var mediaTime: MediaTime
     /// RTP sequence number extended to 64 bits within its epoch. Valid when `flags` has `hasSequence`.
     public var extendedSequence: Int64
@@ -15,7 +18,8 @@ public struct PacketInfo: Sendable {
     public var rtpTimestamp: UInt32
     /// Marks; see ``PacketFlags``.
     public var flags: PacketFlags
-    /// Bytes of transport header in front of the payload (the RTP header with its CSRCs and extension; else 0).
+    /// Bytes of transport header in front of the payload (the RTP header with its CSRCs and extension; else
+    /// 0).
     public var headerByteCount: UInt16
 
     /// Info that says nothing.

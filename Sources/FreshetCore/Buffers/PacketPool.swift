@@ -19,10 +19,11 @@
 
 /// A slab of equal slots for packets, allocated once, with a hard cap.
 ///
-/// One pool belongs to one event loop and is touched by one thread only, so its reference counts are plain integers.
-/// Slots are handed out last-in first-out: a loop that keeps few packets alive touches few pages, however large the cap.
-/// When every slot is taken ``allocate()`` gives `nil`; the caller leaves its input where it is (back-pressure).
-/// The pool must outlive its packets: its `deinit` traps when a slot has not come home.
+/// One pool belongs to one event loop and is touched by one thread only, so its reference counts are plain
+/// integers. Slots are handed out last-in first-out: a loop that keeps few packets alive touches few pages,
+/// however large the cap. When every slot is taken ``allocate()`` gives `nil`; the caller leaves its input
+/// where it is (back-pressure). The pool must outlive its packets: its `deinit` traps when a slot has not
+/// come home.
 public final class PacketPool {
     /// Bytes a slot can hold, headroom included.
     public let slotByteCount: Int
@@ -37,8 +38,8 @@ public final class PacketPool {
 
     private let slab: UnsafeMutableRawPointer
     private let stride: Int
-    // Unchecked exclusivity: every access is one load or store inside one call on the loop's own thread; the dynamic
-    // check costs 38 ns against 4 here and can find nothing.
+    // Unchecked exclusivity: every access is one load or store inside one call on the loop's own thread; the
+    // dynamic check costs 38 ns against 4 here and can find nothing.
     @exclusivity(unchecked) private var freeHead: UnsafeMutablePointer<SlotHeader>?
     @exclusivity(unchecked) private var untouchedIndex = 0
 

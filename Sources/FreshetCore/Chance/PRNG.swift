@@ -1,5 +1,5 @@
-/// A seeded generator of pseudo-random integers: xoshiro256** (Blackman and Vigna, "Scrambled linear pseudorandom
-/// number generators", 2021), seeded by SplitMix64.
+/// A seeded generator of pseudo-random integers: xoshiro256** (Blackman and Vigna, "Scrambled linear
+/// pseudorandom number generators", 2021), seeded by SplitMix64.
 ///
 /// Integers only, so the same seed gives the same numbers on every machine. Chances are ratios, never floats.
 public struct PRNG: RandomNumberGenerator, Sendable {

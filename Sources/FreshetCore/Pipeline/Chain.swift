@@ -1,7 +1,8 @@
-/// Two stages as one, joined at compile time: no dynamic call between them. Chains nest: `Chain<A, Chain<B, C>>`.
+/// Two stages as one, joined at compile time: no dynamic call between them. Chains nest: `Chain<A, Chain<B,
+/// C>>`.
 ///
-/// For pipelines known when the program is built (benchmarks, embedded uses). Both parts count into one context; the first
-/// part's `pollDescriptor` is the chain's.
+/// For pipelines known when the program is built (benchmarks, embedded uses). Both parts count into one
+/// context; the first part's `pollDescriptor` is the chain's.
 public struct Chain<First: Stage & ~Copyable, Second: Stage & ~Copyable>: Stage, ~Copyable {
     @usableFromInline var first: First
     @usableFromInline var second: Second

@@ -1,5 +1,5 @@
-/// What flows between two stages. A stage names what it takes and what it gives, so that a wrong plug fails when the
-/// pipeline is loaded, with a sentence that names both.
+/// What flows between two stages. A stage names what it takes and what it gives, so that a wrong plug fails
+/// when the pipeline is loaded, with a sentence that names both.
 public struct PortKinds: OptionSet, Sendable, CustomStringConvertible {
     /// The kinds as bits.
     public let rawValue: UInt8

@@ -14,9 +14,11 @@ public enum ParameterValue: Sendable, Equatable {
     case flag(Bool)
 }
 
-/// The parameters given to one stage, already read and checked against its descriptor; defaults are filled in.
+/// The parameters given to one stage, already read and checked against its descriptor; defaults are filled
+/// in.
 ///
-/// Asking for a parameter that the descriptor does not have, or as another kind, is a mistake in the stage and traps.
+/// Asking for a parameter that the descriptor does not have, or as another kind, is a mistake in the stage
+/// and traps.
 public struct StageArguments: Sendable {
     /// The descriptor they were read against.
     public let descriptor: StageDescriptor

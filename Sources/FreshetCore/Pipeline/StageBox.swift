@@ -1,4 +1,5 @@
-/// A stage of any type, for pipelines that are put together at run time: one dynamic call per batch, not per packet.
+/// A stage of any type, for pipelines that are put together at run time: one dynamic call per batch, not per
+/// packet.
 open class AnyStage {
     /// The stage's descriptor.
     public let descriptor: StageDescriptor

@@ -16,8 +16,8 @@ public enum StageEvent: Sendable, Equatable {
     case notice(String)
 }
 
-/// What a stage is given at each call: the time, chance, buffers, and where to count and report. It offers no way to a
-/// clock, a socket or a thread.
+/// What a stage is given at each call: the time, chance, buffers, and where to count and report. It offers no
+/// way to a clock, a socket or a thread.
 ///
 /// Each stage has its own; the engine sets `now` before each call.
 public struct StageContext: ~Copyable {
@@ -31,15 +31,15 @@ public struct StageContext: ~Copyable {
     public var random: PRNG
     /// Reports waiting for the control plane; a full ring drops new ones.
     public var events = FixedRing<StageEvent>(capacity: 64)
-    /// True while the stage's own descriptor (``Stage/pollDescriptor``) may have something to read; a stage that has
-    /// read it dry sets it to false and is called again when there is more.
+    /// True while the stage's own descriptor (``Stage/pollDescriptor``) may have something to read; a stage
+    /// that has read it dry sets it to false and is called again when there is more.
     public var isReadable = false
     /// The same of ``Stage/controlDescriptor``.
     public var isControlReadable = false
     /// Set by a source that has given everything; the engine then finishes the stages after it, one by one.
     public private(set) var isSourceFinished = false
-    /// Set by the engine when the user asks to end: hold nothing back for its time any more. A stage that delays packets
-    /// gives them at once (on the way to a viewer or a disk) or drops them (not yet departed).
+    /// Set by the engine when the user asks to end: hold nothing back for its time any more. A stage that
+    /// delays packets gives them at once (on the way to a viewer or a disk) or drops them (not yet departed).
     public var isStopping = false
     /// Set by a stage that wants the whole pipeline to end cleanly (a recording has its length).
     public private(set) var isStopRequested = false
@@ -57,7 +57,8 @@ public struct StageContext: ~Copyable {
         _ = consume packet
     }
 
-    /// A new packet, or `nil` (counted) when the pool is empty: leave the input where it is and try next turn.
+    /// A new packet, or `nil` (counted) when the pool is empty: leave the input where it is and try next
+    /// turn.
     @inlinable public mutating func allocate() -> Packet? {
         if let packet = pool.allocate() { return packet }
         counters.add(.poolExhausted)

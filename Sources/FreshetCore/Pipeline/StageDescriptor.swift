@@ -10,10 +10,11 @@ public struct StageDescriptor: Sendable {
     public var gives: PortKinds
     /// What it can be told.
     public var parameters: [StageParameter]
-    /// Calls that may wait for a disk, a server or a program; such a stage is given its own thread by `--threads split`.
+    /// Calls that may wait for a disk, a server or a program; such a stage is given its own thread by
+    /// `--threads split`.
     public var mayBlock: Bool
-    /// How long packets may wait in front of the stage's thread so that one wake-up serves many; zero for at once. A
-    /// recorder loses nothing by it and saves a wake-up per packet.
+    /// How long packets may wait in front of the stage's thread so that one wake-up serves many; zero for at
+    /// once. A recorder loses nothing by it and saves a wake-up per packet.
     public var batchInterval: Nanoseconds
     /// A pipeline in text form that shows the stage at work.
     public var example: String

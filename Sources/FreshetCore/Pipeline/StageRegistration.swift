@@ -2,7 +2,8 @@
 public struct StageKind: Sendable {
     /// Name, parameters, ports and help.
     public let descriptor: StageDescriptor
-    /// What flows out of one with the given parameters when the given kinds flow in; see ``Stage/output(of:arguments:)``.
+    /// What flows out of one with the given parameters when the given kinds flow in; see
+    /// ``Stage/output(of:arguments:)``.
     public let output: @Sendable (PortKinds, StageArguments) -> PortKinds
     /// A boxed stage with the given parameters and context.
     public let make: @Sendable (StageArguments, consuming StageContext) throws(StageError) -> AnyStage

@@ -7,8 +7,8 @@ public struct SequenceExtender: Sendable {
     /// An extender that has seen nothing.
     public init() {}
 
-    /// The extended number nearest to the last one, remembered only when it moves forward, so that a late packet of
-    /// the past cannot drag the window back.
+    /// The extended number nearest to the last one, remembered only when it moves forward, so that a late
+    /// packet of the past cannot drag the window back.
     public mutating func extend(_ sequenceNumber: UInt16) -> Int64 {
         let value = unwrapper.peek(UInt64(sequenceNumber))
         if let last = unwrapper.last, value <= last { return value }
@@ -18,6 +18,7 @@ public struct SequenceExtender: Sendable {
     /// The highest extended number so far; `nil` before the first.
     public var highest: Int64? { unwrapper.last }
 
-    /// Forgets the past, as a new stream epoch requires. `base` is the first extended number's multiple of 65536.
+    /// Forgets the past, as a new stream epoch requires. `base` is the first extended number's multiple of
+    /// 65536.
     public mutating func reset() { unwrapper.reset() }
 }

@@ -1,6 +1,7 @@
 /// A span of time in whole nanoseconds; may be negative.
 ///
-/// The standard library's `Duration` is 16 bytes of attoseconds; a packet carries several spans, so this one is 8.
+/// The standard library's `Duration` is 16 bytes of attoseconds; a packet carries several spans, so this one
+/// is 8.
 public struct Nanoseconds: Comparable, Hashable, Sendable {
     /// The length in nanoseconds.
     public var count: Int64
@@ -39,8 +40,8 @@ public struct Nanoseconds: Comparable, Hashable, Sendable {
 
 /// A point on one host's monotonic clock, in nanoseconds.
 ///
-/// Pure rooms never read a clock: an instant is always an argument, read once per turn at the edge. Instants of two
-/// hosts are not comparable.
+/// Pure rooms never read a clock: an instant is always an argument, read once per turn at the edge. Instants
+/// of two hosts are not comparable.
 public struct Instant: Comparable, Hashable, Sendable {
     /// Nanoseconds since the clock's own zero.
     public var nanoseconds: Int64

@@ -1,8 +1,8 @@
-/// A point on a stream's own clock, in ticks of 27 MHz (the MPEG system clock, ISO/IEC 13818-1 §2.4.2), already
-/// unwrapped to 64 bits.
+/// A point on a stream's own clock, in ticks of 27 MHz (the MPEG system clock, ISO/IEC 13818-1 §2.4.2),
+/// already unwrapped to 64 bits.
 ///
-/// It is a third kind of time beside ``Instant`` (this host's clock) and the wall clock: the three never mix without a
-/// named conversion.
+/// It is a third kind of time beside ``Instant`` (this host's clock) and the wall clock: the three never mix
+/// without a named conversion.
 public struct MediaTime: Comparable, Hashable, Sendable {
     /// Ticks of 27 MHz.
     public var ticks: Int64
@@ -40,11 +40,11 @@ public struct MediaTime: Comparable, Hashable, Sendable {
     }
 }
 
-/// Unwraps a counter that the wire carries in `bitCount` bits (RTP timestamp 32, PTS/DTS and PCR base 33, RTP sequence
-/// number 16) to 64 bits.
+/// Unwraps a counter that the wire carries in `bitCount` bits (RTP timestamp 32, PTS/DTS and PCR base 33, RTP
+/// sequence number 16) to 64 bits.
 ///
-/// Each value is placed at the point nearest to the last one, so a counter may step back by almost half its range
-/// (reordering) without being taken for a wrap (RFC 3550 appendix A.1).
+/// Each value is placed at the point nearest to the last one, so a counter may step back by almost half its
+/// range (reordering) without being taken for a wrap (RFC 3550 appendix A.1).
 public struct CounterUnwrapper: Sendable {
     /// How many bits the wire carries.
     public let bitCount: Int

@@ -5,8 +5,9 @@ internal import Glibc
 
 /// A program that was started with pipes as its standard input and output; packets go in, packets come out.
 ///
-/// All pipes are non-blocking: a full or empty one is back-pressure. The program is in a process group of its own, so an
-/// interrupt from the keyboard ends it through its input, not behind our back. When dropped, it is ended.
+/// All pipes are non-blocking: a full or empty one is back-pressure. The program is in a process group of its
+/// own, so an interrupt from the keyboard ends it through its input, not behind our back. When dropped, it is
+/// ended.
 final class ChildProgram {
     /// The most bytes of output in one packet: seven transport stream packets.
     private static let chunkByteCount = 1316

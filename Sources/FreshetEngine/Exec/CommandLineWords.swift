@@ -1,7 +1,7 @@
 internal import FreshetCore
 
-/// Splits a command into words as a shell does: space separates, `'…'` and `"…"` keep together, a backslash keeps the next
-/// character. Nothing else of a shell: no variables, no patterns.
+/// Splits a command into words as a shell does: space separates, `'…'` and `"…"` keep together, a backslash
+/// keeps the next character. Nothing else of a shell: no variables, no patterns.
 enum CommandLineWords {
     /// The words of `command`; at least one.
     static func split(_ command: String) throws(StageError) -> [String] {

@@ -18,7 +18,8 @@ struct DestinationRequest: Equatable {
     }
 }
 
-/// The destinations of one socket. A class, because move-only values cannot be kept in an array; one call a batch.
+/// The destinations of one socket. A class, because move-only values cannot be kept in an array; one call a
+/// batch.
 private final class SocketGroup {
     // Unchecked exclusivity: touched by the stage's own thread only.
     @exclusivity(unchecked) var fanOut: DatagramFanOut
@@ -34,8 +35,9 @@ private final class SocketGroup {
 
 /// Sends each batch of packets to every destination: one system call per socket and batch.
 ///
-/// A destination that refuses is counted and told of once; it never stops the others. When the kernel has no room the batch is
-/// tried again for a short while (back-pressure), then given up for that socket and counted.
+/// A destination that refuses is counted and told of once; it never stops the others. When the kernel has no
+/// room the batch is tried again for a short while (back-pressure), then given up for that socket and
+/// counted.
 struct DestinationSet: ~Copyable {
     /// How soon a socket without room is tried again.
     private static let retryInterval = Nanoseconds.microseconds(200)
@@ -94,7 +96,8 @@ struct DestinationSet: ~Copyable {
         } catch { throw .failure(error.message + routeHint(error, first)) }
     }
 
-    /// Loopback has no route for IPv6 groups of its own, and IPv4 groups need one where there is no default route.
+    /// Loopback has no route for IPv6 groups of its own, and IPv4 groups need one where there is no default
+    /// route.
     private static func routeHint(_ error: SystemCallError, _ request: DestinationRequest) -> String {
         guard error.errno == .networkUnreachable, request.url.address.isMulticast else { return "" }
         let device = request.interface ?? "INTERFACE"
@@ -103,8 +106,8 @@ struct DestinationSet: ~Copyable {
             : "; name an interface, or add a route: ip route add 224.0.0.0/4 dev \(device)"
     }
 
-    /// Sends packets from the front of `packets` until there are none, or the kernel has no room; tells `reports` of each
-    /// that went.
+    /// Sends packets from the front of `packets` until there are none, or the kernel has no room; tells
+    /// `reports` of each that went.
     mutating func send(
         _ packets: inout PacketBatch, reports: inout SenderReports, context: inout StageContext
     ) throws(StageError) {

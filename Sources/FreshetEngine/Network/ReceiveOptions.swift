@@ -19,7 +19,7 @@ struct ReceiveOptions {
         StageParameter(
             "batch", .duration, default: "0", "read the socket only this often: fewer wake-ups, more delay"),
         StageParameter(
-            "buffer", .integer(4096...1 << 30), default: "8388608", "bytes of the socket's receive buffer"),
+            "buffer", .integer(4096...1 << 30), default: "4194304", "bytes of the socket's receive buffer"),
         StageParameter("control", .flag, default: "true", "listen to RTCP on the next port"),
     ]
 

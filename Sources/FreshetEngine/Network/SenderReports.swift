@@ -2,8 +2,8 @@ internal import FreshetCore
 internal import FreshetNet
 internal import FreshetWire
 
-/// What a sender tells beside a stream: RTCP sender reports with a name and a heartbeat, and a goodbye at the end
-/// (RFC 3550 §6.4.1, §6.5, §6.6; the heartbeat is on the WireProtocol page).
+/// What a sender tells beside a stream: RTCP sender reports with a name and a heartbeat, and a goodbye at the
+/// end (RFC 3550 §6.4.1, §6.5, §6.6; the heartbeat is on the WireProtocol page).
 ///
 /// Knows no socket: it is told of packets and asked for datagrams when they are due.
 struct SenderReports {
@@ -26,7 +26,8 @@ struct SenderReports {
     private(set) var deadline: Instant?
     private var goodbyesLeft = SenderReports.goodbyeCount
 
-    /// Reports of the sender called `name`; `ssrc` stands for a stream that has none of its own (bare transport stream).
+    /// Reports of the sender called `name`; `ssrc` stands for a stream that has none of its own (bare
+    /// transport stream).
     init(name: CanonicalName, ssrc: UInt32) {
         self.name = name
         self.ssrc = ssrc
@@ -65,8 +66,8 @@ struct SenderReports {
     /// True while goodbyes are still to be sent. A sender that sent nothing says none.
     var hasGoodbyesLeft: Bool { hasSource && goodbyesLeft > 0 }
 
-    /// Writes the report that is due into `bytes` and sets the next deadline; gives its length. `wallTime` is the wall
-    /// clock at `now`.
+    /// Writes the report that is due into `bytes` and sets the next deadline; gives its length. `wallTime` is
+    /// the wall clock at `now`.
     mutating func write(
         into bytes: inout MutableRawSpan, now: Instant, wallTime: WallTime, isEnding: Bool
     ) -> Int {

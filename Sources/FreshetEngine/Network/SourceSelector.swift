@@ -3,9 +3,9 @@ internal import FreshetNet
 
 /// Keeps one source of those that send to the same place: the first, until it falls silent.
 ///
-/// A source is who sends (address and port) and, with RTP, its SSRC. Another one's packets are dropped and it is told of once a minute.
-/// When the chosen source has been silent for twenty times its usual interval, at least 100 ms and at most 2 s, the next one
-/// with a valid packet takes its place: a new epoch.
+/// A source is who sends (address and port) and, with RTP, its SSRC. Another one's packets are dropped and it
+/// is told of once a minute. When the chosen source has been silent for twenty times its usual interval, at
+/// least 100 ms and at most 2 s, the next one with a valid packet takes its place: a new epoch.
 struct SourceSelector {
     /// What to do with a packet.
     enum Verdict: Equatable {

@@ -38,7 +38,8 @@ struct StreamEnding {
         return now >= deadline || (announcedSequence != nil && UInt64(received) >= announcedCount)
     }
 
-    /// How many packets after `highest` were sent and never came (the gaps before it are the reorder buffer's to count).
+    /// How many packets after `highest` were sent and never came (the gaps before it are the reorder buffer's
+    /// to count).
     func lostTail(after highest: Int64) -> Int {
         guard let announcedSequence else { return 0 }
         // Both count the same packets, but may begin at different multiples of 65536.

@@ -2,12 +2,13 @@ internal import FreshetCore
 internal import FreshetNet
 internal import FreshetWire
 
-/// The working part of both receiving stages: reads datagrams into packets, keeps one source, notices silence and the end.
-/// One call a batch.
+/// The working part of both receiving stages: reads datagrams into packets, keeps one source, notices silence
+/// and the end. One call a batch.
 final class StreamReceiver {
     /// Silence after which a person is told.
     private static let silenceNotice = Nanoseconds.seconds(1)
-    /// Between two attempts to join again while nothing comes: a switch may have forgotten us, an interface may be back.
+    /// Between two attempts to join again while nothing comes: a switch may have forgotten us, an interface
+    /// may be back.
     private static let rejoinInterval = Nanoseconds.seconds(3)
 
     private let options: ReceiveOptions
@@ -47,8 +48,8 @@ final class StreamReceiver {
         if media.bufferByteCount < options.bufferByteCount {
             context.report(
                 .notice(
-                    "the receive buffer is \(media.bufferByteCount) bytes, not \(options.bufferByteCount); raise net.core.rmem_max if packets are lost"
-                ))
+                    "the receive buffer is \(media.bufferByteCount) bytes, not \(options.bufferByteCount); "
+                        + "raise net.core.rmem_max if packets are lost"))
         }
         openControl(context: &context)
     }
@@ -193,7 +194,8 @@ final class StreamReceiver {
         output.append(packet)
     }
 
-    /// True when the payload is transport stream packets from end to end: what a source must show to be chosen.
+    /// True when the payload is transport stream packets from end to end: what a source must show to be
+    /// chosen.
     private func isStream(_ packet: borrowing Packet, _ start: Int, _ byteCount: Int) -> Bool {
         guard byteCount > 0, byteCount % TSPacket.byteCount == 0 else { return false }
         let bytes = packet.bytes

@@ -3,7 +3,8 @@ internal import FreshetNet
 internal import FreshetWire
 internal import Glibc
 
-/// The working part of both sending stages: destinations, and the reports beside the stream. One call a batch.
+/// The working part of both sending stages: destinations, and the reports beside the stream. One call a
+/// batch.
 final class StreamSender {
     // Unchecked exclusivity: a sender belongs to one stage on one thread.
     @exclusivity(unchecked) private var destinations: DestinationSet

@@ -1,5 +1,5 @@
-/// A value of a JSON5 text, with the place where it stands. Scalars keep their text: a pipeline reads every parameter
-/// from text, by the parameter's own kind.
+/// A value of a JSON5 text, with the place where it stands. Scalars keep their text: a pipeline reads every
+/// parameter from text, by the parameter's own kind.
 public struct JSON5Value: Sendable {
     /// What the value is.
     public indirect enum Content: Sendable {

@@ -1,7 +1,8 @@
-/// Reads JSON5 (json5.org, the 1.0.0 specification): JSON with comments, unquoted names, single quotes and trailing commas.
+/// Reads JSON5 (json5.org, the 1.0.0 specification): JSON with comments, unquoted names, single quotes and
+/// trailing commas.
 ///
-/// Our own, because every error and every value must know its line and column, which Foundation's reader does not tell.
-/// Nesting is limited to 64 levels.
+/// Our own, because every error and every value must know its line and column, which Foundation's reader does
+/// not tell. Nesting is limited to 64 levels.
 public struct JSON5Parser {
     private let bytes: [UInt8]
     private let file: String
@@ -178,7 +179,8 @@ public struct JSON5Parser {
         return name
     }
 
-    /// Letters, digits, `_`, `$`, `-` and every character beyond ASCII. (JSON5 has no `-` in names; parameters do.)
+    /// Letters, digits, `_`, `$`, `-` and every character beyond ASCII. (JSON5 has no `-` in names;
+    /// parameters do.)
     private mutating func identifier() -> String {
         let start = index
         while let byte = peek {

@@ -1,6 +1,7 @@
 public import FreshetCore
 
-/// A checked pipeline: every stage exists, its parameters can be read, and each plug fits. Nothing is opened yet.
+/// A checked pipeline: every stage exists, its parameters can be read, and each plug fits. Nothing is opened
+/// yet.
 public struct Pipeline: Sendable {
     /// The pipeline's name.
     public let name: String
@@ -86,7 +87,7 @@ struct PipelinePlanner {
         let arguments = try arguments(node, kind.descriptor)
         let output = kind.output(input, arguments)
         var branches: [[PlannedStage]] = []
-        if kind.descriptor.name == TeeStage.name {
+        if kind.descriptor.name == TeeStage.descriptor.name {
             guard !node.branches.isEmpty else {
                 throw .usage("tee needs branches: tee [ … ] [ … ]", at: node.location)
             }
@@ -106,7 +107,8 @@ struct PipelinePlanner {
         guard let fed else {
             if !descriptor.takes.isEmpty {
                 throw .usage(
-                    "\(descriptor.name) takes \(descriptor.takes) and cannot begin a pipeline; begin with a source such as demux or multicast-receive",
+                    "\(descriptor.name) takes \(descriptor.takes) and cannot begin a pipeline; "
+                        + "begin with a source such as demux or multicast-receive",
                     at: node.location)
             }
             return .none

@@ -70,7 +70,8 @@ public struct StageChoice: Sendable {
     /// The alternatives in order; the first whose pattern matches is taken.
     public var alternatives: [Alternative]
 
-    /// One alternative: a pattern, in which `*` stands for anything and `|` separates several, and the stages in its place.
+    /// One alternative: a pattern, in which `*` stands for anything and `|` separates several, and the stages
+    /// in its place.
     public struct Alternative: Sendable {
         /// The pattern.
         public var pattern: String

@@ -1,7 +1,7 @@
 internal import FreshetCore
 
-/// Draws a checked pipeline as text: first as one line that `freshet run` takes, then one stage a line with what flows
-/// between them, branches beside a rule.
+/// Draws a checked pipeline as text: first as one line that `freshet run` takes, then one stage a line with
+/// what flows between them, branches beside a rule.
 public enum PipelineDiagram {
     /// The drawing of `pipeline`.
     public static func draw(_ pipeline: Pipeline) -> String {

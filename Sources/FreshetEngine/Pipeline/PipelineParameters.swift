@@ -1,13 +1,15 @@
 internal import FreshetCore
 
-/// Puts the values of a pipeline's parameters in place of `$name` and `${name}`, and takes the chosen alternatives.
+/// Puts the values of a pipeline's parameters in place of `$name` and `${name}`, and takes the chosen
+/// alternatives.
 ///
 /// `$$` is a dollar sign. A value that comes out empty leaves the stage's parameter at its own default.
 public struct PipelineParameters {
     private let pipeline: PipelineDescription
     private var texts: [String: String] = [:]
 
-    /// The parameters of `pipeline` with the `given` values (name and text), each read by its kind, and defaults.
+    /// The parameters of `pipeline` with the `given` values (name and text), each read by its kind, and
+    /// defaults.
     public init(
         of pipeline: PipelineDescription, given: [(name: String, text: String)]
     ) throws(PipelineError) {

@@ -3,8 +3,8 @@
 ///     demux input=clip.mp4 ! packetize ! pace ! multicast-send group=239.77.1.1:5004
 ///     multicast-receive url=rtp://239.77.1.1:5004 ! tee [ reorder ! depacketize ! record output=a.ts ] [ udp-send to=… ]
 ///
-/// Words are separated by space; the signs `!`, `[` and `]` are words of their own. `'…'` and `"…"` keep spaces, a backslash
-/// keeps the next character.
+/// Words are separated by space; the signs `!`, `[` and `]` are words of their own. `'…'` and `"…"` keep
+/// spaces, a backslash keeps the next character.
 public struct PipelineText {
     private let characters: [Character]
     private let origin: SourceLocation

@@ -3,8 +3,9 @@ internal import FreshetNet
 
 /// The kinds of stages that pipelines can name.
 ///
-/// Those of the program's own image are found by the linker section their files leave behind (``StageRegistration``); a
-/// program that builds on Freshet links its own stages in and they are there, or adds them with ``add(_:)``.
+/// Those of the program's own image are found by the linker section their files leave behind
+/// (``StageRegistration``); a program that builds on Freshet links its own stages in and they are there, or
+/// adds them with ``add(_:)``.
 public struct StageRegistry: Sendable {
     private var kindsByName: [String: StageKind] = [:]
 
@@ -29,7 +30,8 @@ public struct StageRegistry: Sendable {
         StageRegistry.nearest(to: name, among: kinds.map(\.descriptor.name))
     }
 
-    /// The word of `words` that needs the fewest changes to become `word`; `nil` beyond a third of its letters.
+    /// The word of `words` that needs the fewest changes to become `word`; `nil` beyond a third of its
+    /// letters.
     static func nearest(to word: String, among words: [String]) -> String? {
         let scored = words.map { (word: $0, distance: editDistance(Array(word), Array($0))) }
         guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }

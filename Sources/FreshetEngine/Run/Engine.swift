@@ -47,8 +47,8 @@ public final class Engine {
 
     // MARK: Running
 
-    /// Runs the pipeline to its end on the threads that the options say. `tick` is called on the caller's thread at least
-    /// once a second and whenever something was reported; it may call ``stop()``.
+    /// Runs the pipeline to its end on the threads that the options say. `tick` is called on the caller's
+    /// thread at least once a second and whenever something was reported; it may call ``stop()``.
     ///
     /// Throws the first failure, after everything was ended cleanly.
     public func run(_ tick: (Engine) -> Void) throws(PipelineError) {
@@ -111,7 +111,8 @@ public final class Engine {
     /// True when a signal or a report waits, without waiting for it.
     private func hasControlWork() -> Bool { ((try? control.wait(until: .zero)) ?? 0) > 0 }
 
-    /// Asks the pipeline to end cleanly: sources end, what is held is drained, sinks are closed. Returns at once.
+    /// Asks the pipeline to end cleanly: sources end, what is held is drained, sinks are closed. Returns at
+    /// once.
     public func stop() {
         if isStopRequested { return }
         isStopRequested = true

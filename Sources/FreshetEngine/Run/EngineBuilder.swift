@@ -46,7 +46,8 @@ struct EngineBuilder {
         LineStep(stage, at: location, batchCapacity: options.batchCapacity)
     }
 
-    /// What stands in front of a line instead of a source of its own: the end of a ring, or of a branch's queue.
+    /// What stands in front of a line instead of a source of its own: the end of a ring, or of a branch's
+    /// queue.
     private struct Inlet {
         var make: (inout EngineBuilder, PacketPool) -> AnyStage
         /// Lets go of the other side when the line has ended.
@@ -120,14 +121,15 @@ struct EngineBuilder {
 
     private mutating func make(_ planned: PlannedStage, _ pool: PacketPool) throws(PipelineError) -> LineStep
     {
-        if planned.kind.descriptor.name == TeeStage.name { return try makeTee(planned, pool) }
+        if planned.kind.descriptor.name == TeeStage.descriptor.name { return try makeTee(planned, pool) }
         do {
             let stage = try planned.kind.make(planned.arguments, context(pool))
             return step(stage, at: planned.location)
         } catch { throw PipelineError(error, at: planned.location) }
     }
 
-    /// A tee and the lines of its branches, which all begin on the tee's own thread; a branch that blocks goes on in its own.
+    /// A tee and the lines of its branches, which all begin on the tee's own thread; a branch that blocks
+    /// goes on in its own.
     private mutating func makeTee(_ planned: PlannedStage, _ pool: PacketPool) throws(PipelineError)
         -> LineStep
     {

@@ -5,8 +5,8 @@ package final class LineStep {
     package let stage: AnyStage
     /// Where the stage stands in the pipeline's text; `nil` for the engine's own stages.
     let location: SourceLocation?
-    // Unchecked exclusivity: touched by the loop's own thread only; a step's output is the next step's input, two properties
-    // of two objects, never one twice.
+    // Unchecked exclusivity: touched by the loop's own thread only; a step's output is the next step's input,
+    // two properties of two objects, never one twice.
     @exclusivity(unchecked) var output: PacketBatch
 
     package init(_ stage: AnyStage, at location: SourceLocation?, batchCapacity: Int) {
@@ -30,11 +30,13 @@ package final class Line {
     @exclusivity(unchecked) private(set) var isDone = false
     /// Why the line ended early.
     @exclusivity(unchecked) private(set) var failure: PipelineError?
-    /// True when the line begins with a source of its own (not a ring or a branch), so that a stop ends it there.
+    /// True when the line begins with a source of its own (not a ring or a branch), so that a stop ends it
+    /// there.
     let hasOwnSource: Bool
     /// True for a line behind a tee: when it fails, the others go on.
     let isBranch: Bool
-    /// Lets go of what feeds the line and tells what it feeds that nothing more will come, so that neither side waits for it.
+    /// Lets go of what feeds the line and tells what it feeds that nothing more will come, so that neither
+    /// side waits for it.
     private let release: () -> Void
 
     package init(_ steps: [LineStep], hasOwnSource: Bool, isBranch: Bool, release: @escaping () -> Void) {
@@ -141,7 +143,8 @@ package final class Line {
         return index != first
     }
 
-    /// Ends the line at the stage that failed; the stages behind it drain what they have, so that what was good is kept.
+    /// Ends the line at the stage that failed; the stages behind it drain what they have, so that what was
+    /// good is kept.
     private func fail(_ error: PipelineError) {
         failure = error
         let broken = steps.firstIndex { $0.location == error.location } ?? 0

@@ -2,11 +2,11 @@ internal import FreshetCore
 internal import FreshetNet
 internal import Synchronization
 
-/// One thread's work: lines that share a pool and one wait. A turn reads the clock once, runs every line until it is quiet,
-/// and sleeps until a descriptor is ready or the least deadline comes.
+/// One thread's work: lines that share a pool and one wait. A turn reads the clock once, runs every line
+/// until it is quiet, and sleeps until a descriptor is ready or the least deadline comes.
 ///
-/// `@unchecked Sendable`: made on one thread, then used by the loop's own thread only, but for `requestStop()`, `report` and
-/// `isFinished`, which are atomic or locked.
+/// `@unchecked Sendable`: made on one thread, then used by the loop's own thread only, but for
+/// `requestStop()`, `report` and `isFinished`, which are atomic or locked.
 final class Loop: @unchecked Sendable {
     /// How often counters are copied to the control plane.
     private static let publishInterval = Nanoseconds.milliseconds(250)
@@ -81,7 +81,8 @@ final class Loop: @unchecked Sendable {
 
     /// True when every line is done. Any thread.
     var isFinished: Bool { finished.load(ordering: .acquiring) }
-    /// True when the whole pipeline must end because of this loop: its line failed, and is no branch. Any thread.
+    /// True when the whole pipeline must end because of this loop: its line failed, and is no branch. Any
+    /// thread.
     var mustEndAll: Bool { fatal.load(ordering: .acquiring) }
     /// Why the first line that failed did; to be asked when the loop has finished.
     var failure: PipelineError? {

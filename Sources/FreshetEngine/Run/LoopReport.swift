@@ -17,7 +17,8 @@ public struct StageEventReport: Sendable {
     public var event: StageEvent
 }
 
-/// The board between a loop's thread and the control plane: the loop writes now and then, the control plane reads.
+/// The board between a loop's thread and the control plane: the loop writes now and then, the control plane
+/// reads.
 final class LoopReport: Sendable {
     private struct Board {
         var counters: [Counters]

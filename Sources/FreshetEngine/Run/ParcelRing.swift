@@ -4,13 +4,13 @@ internal import Synchronization
 
 /// A bounded single-producer single-consumer ring that carries packets from one loop's thread to another's.
 ///
-/// A packet's bytes are copied into the ring and out of it again into the other loop's pool (about 40 ns for 1316 bytes
-/// each way), so neither pool is ever touched by two threads and no slot has to find its way home. An attachment changes
-/// hands without a copy. A full ring is back-pressure.
+/// A packet's bytes are copied into the ring and out of it again into the other loop's pool (about 40 ns for
+/// 1316 bytes each way), so neither pool is ever touched by two threads and no slot has to find its way home.
+/// An attachment changes hands without a copy. A full ring is back-pressure.
 ///
-/// `@unchecked Sendable`: `storage` place i is written by the producer while `tail <= i < head + capacity` and read by the
-/// consumer while `head <= i < tail`; the release store of each index and the acquiring load of it on the other side order
-/// those accesses.
+/// `@unchecked Sendable`: `storage` place i is written by the producer while `tail <= i < head + capacity`
+/// and read by the consumer while `head <= i < tail`; the release store of each index and the acquiring load
+/// of it on the other side order those accesses.
 final class ParcelRing: @unchecked Sendable {
     private struct Parcel {
         var info = PacketInfo()

@@ -37,7 +37,8 @@ struct RingOutlet: Stage, ~Copyable {
         if input.count != before { announce(now: context.now) }
     }
 
-    /// Wakes the consumer at once, when the ring is half full, or when the first packet has waited long enough.
+    /// Wakes the consumer at once, when the ring is half full, or when the first packet has waited long
+    /// enough.
     private mutating func announce(now: Instant) {
         if batchInterval == .zero || ring.count >= ring.capacity / 2 || ring.isFull {
             signalDeadline = nil

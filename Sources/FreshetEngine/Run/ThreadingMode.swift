@@ -1,11 +1,12 @@
 /// On how many threads a pipeline runs. The same code runs on all.
 public enum ThreadingMode: String, Sendable, CaseIterable {
-    /// On the caller's thread, which turns the crank (``Engine/run(_:)`` does). A stage that blocks holds up everything.
+    /// On the caller's thread, which turns the crank (``Engine/run(_:)`` does). A stage that blocks holds up
+    /// everything.
     case inline
     /// On one thread beside the caller's. A stage that blocks holds up the other stages.
     case shared
-    /// Each run of stages that may block (FFmpeg, disk, programs) on a thread of its own behind a bounded ring; the rest on
-    /// one thread. The default.
+    /// Each run of stages that may block (FFmpeg, disk, programs) on a thread of its own behind a bounded
+    /// ring; the rest on one thread. The default.
     case split
 }
 

@@ -12,10 +12,11 @@ enum ExecParameters {
     ]
 }
 
-/// Any program as a stage: packets go to its standard input, what it writes to its standard output comes back.
+/// Any program as a stage: packets go to its standard input, what it writes to its standard output comes
+/// back.
 ///
-/// Full pipes are back-pressure. A program that ends with an error ends the pipeline. With bytes, the output is cut into
-/// packets of up to 1316 bytes, on 188-byte boundaries.
+/// Full pipes are back-pressure. A program that ends with an error ends the pipeline. With bytes, the output
+/// is cut into packets of up to 1316 bytes, on 188-byte boundaries.
 public struct ExecStage: Stage, ~Copyable {
     private let command: String
     private let isFramed: Bool

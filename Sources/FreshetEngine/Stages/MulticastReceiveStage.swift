@@ -3,8 +3,9 @@ internal import FreshetNet
 
 /// Receives a stream from a multicast group, of any source or of one.
 ///
-/// As ``UDPReceiveStage``, and it may be told the group as an address. Joins on the interface asked for, and again when that goes
-/// and comes back or nothing comes for 3 seconds. A URL that names no group is listened on as a local address.
+/// As ``UDPReceiveStage``, and it may be told the group as an address. Joins on the interface asked for, and
+/// again when that goes and comes back or nothing comes for 3 seconds. A URL that names no group is listened
+/// on as a local address.
 public struct MulticastReceiveStage: Stage, ~Copyable {
     private let options: ReceiveOptions
     private var receiver: StreamReceiver?
@@ -14,8 +15,8 @@ public struct MulticastReceiveStage: Stage, ~Copyable {
         let url = try GroupParameters.url(arguments)
         if arguments.has("group") && !url.address.isMulticast {
             throw .usage(
-                "multicast-receive: \(url.address.host) is not a multicast address (224.0.0.0 to 239.255.255.255, or ff00::/8); use udp-receive for others"
-            )
+                "multicast-receive: \(url.address.host) is not a multicast address (224.0.0.0 to 239.255.255.255, "
+                    + "or ff00::/8); use udp-receive for others")
         }
         options = try ReceiveOptions(url, arguments)
     }

@@ -15,8 +15,8 @@ public struct MulticastSendStage: Stage, ~Copyable {
         let url = try GroupParameters.url(arguments)
         guard url.address.isMulticast else {
             throw .usage(
-                "multicast-send: \(url.address.host) is not a multicast address (224.0.0.0 to 239.255.255.255, or ff00::/8); use udp-send for others"
-            )
+                "multicast-send: \(url.address.host) is not a multicast address (224.0.0.0 to 239.255.255.255, "
+                    + "or ff00::/8); use udp-send for others")
         }
         request = SendParameters.request(url, arguments)
         bufferByteCount = arguments.integer("buffer") ?? 0

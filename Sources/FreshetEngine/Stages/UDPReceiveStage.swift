@@ -3,8 +3,8 @@ internal import FreshetNet
 
 /// Receives a stream at an address: a local one to listen on, or a group to join.
 ///
-/// Packets are read straight into the pool, many by one system call. The first source is kept and others are reported; the
-/// stream ends at the source's goodbye, or after `timeout`.
+/// Packets are read straight into the pool, many by one system call. The first source is kept and others are
+/// reported; the stream ends at the source's goodbye, or after `timeout`.
 public struct UDPReceiveStage: Stage, ~Copyable {
     private let options: ReceiveOptions
     private var receiver: StreamReceiver?

@@ -31,9 +31,10 @@ enum SendParameters {
 
 /// Sends packets to any number of addresses: unicast, broadcast, groups.
 ///
-/// Each destination says how: `rtp://` as they are, `udp://` without the RTP header. With each goes RTCP on the next port. All
-/// destinations are served by one system call a batch; packets that wait together and are equally long go as one message
-/// that the kernel cuts up (UDP_SEGMENT). Nothing ever waits for others to come.
+/// Each destination says how: `rtp://` as they are, `udp://` without the RTP header. With each goes RTCP on
+/// the next port. All destinations are served by one system call a batch; packets that wait together and are
+/// equally long go as one message that the kernel cuts up (UDP_SEGMENT). Nothing ever waits for others to
+/// come.
 public struct UDPSendStage: Stage, ~Copyable {
     private let requests: [DestinationRequest]
     private let bufferByteCount: Int

@@ -17,7 +17,8 @@ public struct SocketAddress: Equatable, Hashable, Sendable, CustomStringConverti
 
     init(raw: clinux_address) { self.raw = raw }
 
-    /// The address `text` in numbers (`239.77.1.1`, `ff15::7`, `fe80::1%eth0`) with `port`; `nil` when it is none.
+    /// The address `text` in numbers (`239.77.1.1`, `ff15::7`, `fe80::1%eth0`) with `port`; `nil` when it is
+    /// none.
     public init?(_ text: String, port: UInt16) {
         var host = text
         var scope: UInt32 = 0
@@ -37,7 +38,8 @@ public struct SocketAddress: Equatable, Hashable, Sendable, CustomStringConverti
         }
     }
 
-    /// The first address of the host called `name`, by number or by the system's resolver, which may wait for a server.
+    /// The first address of the host called `name`, by number or by the system's resolver, which may wait for
+    /// a server.
     public static func resolve(_ name: String, port: UInt16) -> SocketAddress? {
         if let address = SocketAddress(name, port: port) { return address }
         var raw = clinux_address()

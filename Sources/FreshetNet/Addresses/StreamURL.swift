@@ -2,8 +2,8 @@ public import FreshetCore
 
 /// Where a stream goes to or comes from: `rtp://ADDRESS:PORT?key=value&…` or `udp://…`.
 ///
-/// As a source, a group is joined and any other address is the local one to listen on; as a destination it is sent to.
-/// IPv6 addresses stand in brackets.
+/// As a source, a group is joined and any other address is the local one to listen on; as a destination it is
+/// sent to. IPv6 addresses stand in brackets.
 public struct StreamURL: Equatable, Sendable, CustomStringConvertible {
     /// How the packets look on the wire.
     public enum Scheme: String, Sendable {
@@ -41,7 +41,8 @@ public struct StreamURL: Equatable, Sendable, CustomStringConvertible {
         self.address = address
     }
 
-    /// The place that `text` names; without a scheme it is taken as one of `defaultScheme`. Host names are looked up.
+    /// The place that `text` names; without a scheme it is taken as one of `defaultScheme`. Host names are
+    /// looked up.
     public init(_ text: String, defaultScheme: Scheme? = nil) throws(StageError) {
         var rest = Substring(text)
         if let mark = text.range("://") {

@@ -12,7 +12,8 @@ public enum MonotonicClock {
     /// CPU time that the process has used, in user and kernel.
     public static var processTime: Nanoseconds { Nanoseconds(clinux_process_cpu_nanoseconds()) }
 
-    /// Lets the kernel wake the calling thread at most 1 ns late by choice (it groups wake-ups in 50 µs otherwise).
+    /// Lets the kernel wake the calling thread at most 1 ns late by choice (it groups wake-ups in 50 µs
+    /// otherwise).
     public static func sharpenTimers() { _ = clinux_set_timer_slack(1) }
 }
 
@@ -41,8 +42,8 @@ public struct WallTime: Comparable, Hashable, Sendable {
 
 /// Where the wall clock stands against the monotonic one, measured at one moment.
 ///
-/// The kernel stamps datagrams with the wall clock; this turns such a stamp into an ``Instant``. Measure again now and
-/// then (``refresh(at:)``), for the wall clock may be stepped or slewed.
+/// The kernel stamps datagrams with the wall clock; this turns such a stamp into an ``Instant``. Measure
+/// again now and then (``refresh(at:)``), for the wall clock may be stepped or slewed.
 public struct ClockMapping: Sendable {
     /// Wall-clock time minus monotonic time.
     public private(set) var offset: Nanoseconds

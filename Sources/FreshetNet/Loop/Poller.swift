@@ -3,7 +3,8 @@ public import FreshetCore
 
 /// Waits until one of many descriptors is ready or a deadline has come, to the nanosecond (epoll).
 ///
-/// Level-triggered unless asked otherwise: a descriptor that was not read dry is reported again. Belongs to one thread.
+/// Level-triggered unless asked otherwise: a descriptor that was not read dry is reported again. Belongs to
+/// one thread.
 public struct Poller: ~Copyable {
     /// What one descriptor is ready for.
     public struct Ready: Sendable {
@@ -41,8 +42,8 @@ public struct Poller: ~Copyable {
 
     /// Watches `number` (for reading, for writing, or both) and reports it as `tag`.
     ///
-    /// With `onEdge` it is reported once each time something new comes, even if it was not read dry: a wake-up then needs no
-    /// system call to be drained.
+    /// With `onEdge` it is reported once each time something new comes, even if it was not read dry: a
+    /// wake-up then needs no system call to be drained.
     public borrowing func add(
         _ number: Int32, tag: UInt64, reading: Bool = true, writing: Bool = false, onEdge: Bool = false
     ) throws(SystemCallError) {
@@ -67,8 +68,8 @@ public struct Poller: ~Copyable {
         _ = systemCall { clinux_epoll_remove(descriptor.number, number) }
     }
 
-    /// Waits until something is ready or `deadline` has come (`nil`: for ever; one in the past: not at all) and gives how
-    /// many are ready; read them by ``subscript(_:)``. Interrupted by a signal, it gives 0.
+    /// Waits until something is ready or `deadline` has come (`nil`: for ever; one in the past: not at all)
+    /// and gives how many are ready; read them by ``subscript(_:)``. Interrupted by a signal, it gives 0.
     public mutating func wait(until deadline: Instant?) throws(SystemCallError) -> Int {
         var timeout: Int64 = -1
         if let deadline {

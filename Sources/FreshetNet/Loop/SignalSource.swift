@@ -2,7 +2,8 @@ import CLinux
 
 /// The signals that ask the program to end, as a descriptor to watch (signalfd) instead of a handler.
 ///
-/// Make it on the main thread before any other thread: the signals are blocked for that thread and those it makes.
+/// Make it on the main thread before any other thread: the signals are blocked for that thread and those it
+/// makes.
 public struct SignalSource: ~Copyable {
     /// A request to end.
     public enum Request: Sendable, Equatable {

@@ -64,7 +64,8 @@ public struct SystemCallError: Error, Sendable, CustomStringConvertible {
     public var description: String { message }
 }
 
-/// Makes `call` again while a signal interrupts it: the one place that knows EINTR. `call` gives a negative errno.
+/// Makes `call` again while a signal interrupts it: the one place that knows EINTR. `call` gives a negative
+/// errno.
 @inline(__always)
 func systemCall(_ call: () -> Int32) -> Int32 {
     while true {

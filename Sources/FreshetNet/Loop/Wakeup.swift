@@ -1,6 +1,7 @@
 import CLinux
 
-/// Wakes a loop from another thread (eventfd): its descriptor is readable from ``signal()`` until ``drain()``.
+/// Wakes a loop from another thread (eventfd): its descriptor is readable from ``signal()`` until
+/// ``drain()``.
 ///
 /// Signals add up to one; safe to use from any thread at once, for the kernel does the counting.
 public final class Wakeup: Sendable {

@@ -1,12 +1,12 @@
 import CLinux
 public import FreshetCore
 
-/// Sends packets to a fixed list of destinations through one socket, all destinations in one system call (sendmmsg), each
-/// datagram gathered from where its packet lies.
+/// Sends packets to a fixed list of destinations through one socket, all destinations in one system call
+/// (sendmmsg), each datagram gathered from where its packet lies.
 ///
-/// Several packets of one size that wait together go to a destination as one message that the kernel, or the network
-/// card, cuts up (UDP_SEGMENT); when the kernel or a device refuses that, they go one by one from then on. All storage is
-/// taken at the start.
+/// Several packets of one size that wait together go to a destination as one message that the kernel, or the
+/// network card, cuts up (UDP_SEGMENT); when the kernel or a device refuses that, they go one by one from
+/// then on. All storage is taken at the start.
 public struct DatagramFanOut: ~Copyable {
     /// How sending ended for now.
     public enum Progress: Sendable, Equatable {
@@ -71,8 +71,8 @@ public struct DatagramFanOut: ~Copyable {
     /// The most datagrams of one segmented message: UDP_MAX_SEGMENTS of older kernels.
     private static let segmentLimit = 64
 
-    /// A fan-out through `socket` to `destinations`. A socket with one destination is connected to it here, which throws
-    /// when there is no route.
+    /// A fan-out through `socket` to `destinations`. A socket with one destination is connected to it here,
+    /// which throws when there is no route.
     public init(
         socket: consuming UDPSocket, destinations: [Destination], packetLimit: Int = 64
     ) throws(SystemCallError) {
@@ -106,8 +106,8 @@ public struct DatagramFanOut: ~Copyable {
         messages.deallocate()
     }
 
-    /// Makes messages of the first packets of `packets` (at most ``packetLimit``), which must stay where they are until
-    /// ``send()`` is done; gives how many it took.
+    /// Makes messages of the first packets of `packets` (at most ``packetLimit``), which must stay where they
+    /// are until ``send()`` is done; gives how many it took.
     public mutating func load(_ packets: borrowing PacketBatch) -> Int {
         let count = min(packets.count, packetLimit)
         for index in 0..<count {

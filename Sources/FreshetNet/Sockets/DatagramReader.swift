@@ -3,10 +3,10 @@ public import FreshetCore
 
 /// Receives datagrams straight into packets, many with one system call (recvmmsg).
 ///
-/// Each message is received into a packet's slot and, beyond that, into a spill area of its own, so that a piece in which
-/// the kernel has joined many datagrams (UDP_GRO) is taken whole: its first datagram stays where it is, the others are
-/// copied out of the spill area. Without such pieces nothing is copied. All storage is taken at the start; the spill areas
-/// are touched, and so use memory, only as they are filled.
+/// Each message is received into a packet's slot and, beyond that, into a spill area of its own, so that a
+/// piece in which the kernel has joined many datagrams (UDP_GRO) is taken whole: its first datagram stays
+/// where it is, the others are copied out of the spill area. Without such pieces nothing is copied. All
+/// storage is taken at the start; the spill areas are touched, and so use memory, only as they are filled.
 public struct DatagramReader: ~Copyable {
     /// The most messages received by one call.
     public let capacity: Int
@@ -58,8 +58,9 @@ public struct DatagramReader: ~Copyable {
     /// True when the last batch has been handed out whole.
     public var isDrained: Bool { messageIndex == messageCount }
 
-    /// Receives what waits, at most `limit` messages, by one system call; gives how many came, or an error of the socket.
-    /// Call it only when ``isDrained``. Packets are taken from `pool` beforehand; when it has none, nothing is received.
+    /// Receives what waits, at most `limit` messages, by one system call; gives how many came, or an error of
+    /// the socket. Call it only when ``isDrained``. Packets are taken from `pool` beforehand; when it has
+    /// none, nothing is received.
     public mutating func receive(
         _ socket: borrowing UDPSocket, limit: Int, pool: PacketPool, now: Instant
     ) -> Result<Int, Errno> {
@@ -95,8 +96,9 @@ public struct DatagramReader: ~Copyable {
         return true
     }
 
-    /// The next datagram of the last batch; `nil` when there is none, or (``isDrained`` is false then) when `pool` has no
-    /// packet for it. A datagram longer than a slot comes as an empty packet with ``isOversized`` true.
+    /// The next datagram of the last batch; `nil` when there is none, or (``isDrained`` is false then) when
+    /// `pool` has no packet for it. A datagram longer than a slot comes as an empty packet with
+    /// ``isOversized`` true.
     public mutating func next(pool: PacketPool) -> Packet? {
         guard messageIndex < messageCount else { return nil }
         let index = messageIndex
@@ -163,8 +165,8 @@ public struct DatagramReader: ~Copyable {
         }
     }
 
-    /// Joined pieces of datagrams of `segment` bytes come: from now on a place is exactly that long, so that a piece's
-    /// first datagram need not be copied.
+    /// Joined pieces of datagrams of `segment` bytes come: from now on a place is exactly that long, so that
+    /// a piece's first datagram need not be copied.
     private mutating func adapt(to segment: Int) {
         placeByteCount = segment
         for index in 0..<capacity where index >= messageCount {
@@ -193,8 +195,8 @@ public struct DatagramReader: ~Copyable {
         return min(clock.instant(WallTime(nanoseconds: wall)), now)
     }
 
-    /// How many datagrams the kernel has dropped for want of room since this was last asked, as far as the last packet
-    /// tells.
+    /// How many datagrams the kernel has dropped for want of room since this was last asked, as far as the
+    /// last packet tells.
     public mutating func takeOverflowCount() -> Int {
         let count = arrivals[currentIndex].overflow_count
         if count == 0 || count == lastOverflowCount { return 0 }

@@ -1,6 +1,7 @@
 import CLinux
 
-/// Tells when interfaces or their addresses come and go (rtnetlink), so that memberships can be taken up again.
+/// Tells when interfaces or their addresses come and go (rtnetlink), so that memberships can be taken up
+/// again.
 public struct InterfaceMonitor: ~Copyable {
     private let descriptor: Descriptor
 

@@ -1,13 +1,14 @@
 import CLinux
 
-/// A socket's membership of a group on one interface, from any source or from one (RFC 3678). Ends with the socket.
+/// A socket's membership of a group on one interface, from any source or from one (RFC 3678). Ends with the
+/// socket.
 public struct MulticastMembership: Sendable {
     /// The group, port of no meaning.
     public let group: SocketAddress
     /// The one source wanted; `nil` for any.
     public let source: SocketAddress?
-    /// The interface's name, so that it is found again when it comes back with another index; `nil` for the system's
-    /// choice by route.
+    /// The interface's name, so that it is found again when it comes back with another index; `nil` for the
+    /// system's choice by route.
     public let interfaceName: String?
     /// The index of the interface joined on last; 0 for the system's choice.
     public private(set) var interfaceIndex: UInt32 = 0
@@ -35,8 +36,8 @@ public struct MulticastMembership: Sendable {
         isJoined = false
     }
 
-    /// Leaves and joins again, so that a new report goes to the routers: repairs a membership that a switch forgot or
-    /// that went with its interface. False when the interface is not there now.
+    /// Leaves and joins again, so that a new report goes to the routers: repairs a membership that a switch
+    /// forgot or that went with its interface. False when the interface is not there now.
     public mutating func rejoin(_ socket: borrowing UDPSocket) -> Bool {
         leave(socket)
         return (try? join(socket)) != nil

@@ -18,8 +18,8 @@ public struct UDPSocket: ~Copyable {
     /// The descriptor to watch.
     public var number: Int32 { descriptor.number }
 
-    /// Receives at `address`. `isShared` lets several programs receive the same group; a port that is listened on for
-    /// itself is not shared, so that a second listener is told.
+    /// Receives at `address`. `isShared` lets several programs receive the same group; a port that is
+    /// listened on for itself is not shared, so that a second listener is told.
     public borrowing func bind(_ address: SocketAddress, isShared: Bool) throws(SystemCallError) {
         if isShared { try check("cannot share port \(address.port)") { clinux_share_port(number) } }
         var raw = address.raw
@@ -39,8 +39,8 @@ public struct UDPSocket: ~Copyable {
         throw SystemCallError("cannot listen on \(address)", errno)
     }
 
-    /// Sends to `address` unless told otherwise, which spares the kernel a route look-up per datagram; errors that come
-    /// back from there are then reported by sends.
+    /// Sends to `address` unless told otherwise, which spares the kernel a route look-up per datagram; errors
+    /// that come back from there are then reported by sends.
     public borrowing func connect(_ address: SocketAddress) throws(SystemCallError) {
         var raw = address.raw
         try check("cannot send to \(address)") { clinux_connect(number, &raw) }
@@ -82,8 +82,8 @@ public struct UDPSocket: ~Copyable {
         }
     }
 
-    /// The interface that datagrams to groups leave by. They carry its own address, so that receivers can name it as the one
-    /// source they want (SSM) whatever routes this host has.
+    /// The interface that datagrams to groups leave by. They carry its own address, so that receivers can
+    /// name it as the one source they want (SSM) whatever routes this host has.
     public borrowing func setMulticastInterface(_ interface: NetworkInterface) throws(SystemCallError) {
         let what = "cannot send by interface \(interface.name)"
         guard family == .ipv4, var source = interface.ipv4Address?.raw else {
@@ -105,8 +105,8 @@ public struct UDPSocket: ~Copyable {
         try check("cannot allow broadcast") { clinux_allow_broadcast(number) }
     }
 
-    /// Only datagrams of groups that this socket itself joined, on the interfaces it joined them on; false when the
-    /// kernel cannot do that, and the destination must be looked at (``reportDestination()``).
+    /// Only datagrams of groups that this socket itself joined, on the interfaces it joined them on; false
+    /// when the kernel cannot do that, and the destination must be looked at (``reportDestination()``).
     public borrowing func receiveOnlyJoinedGroups() -> Bool {
         clinux_only_joined_groups(number, family.code) == 0
     }
@@ -117,7 +117,8 @@ public struct UDPSocket: ~Copyable {
     public borrowing func reportOverflow() { _ = clinux_report_overflow(number) }
     /// Arrivals tell the address they were sent to, and the interface.
     public borrowing func reportDestination() { _ = clinux_report_destination(number, family.code) }
-    /// The kernel may hand over several equal datagrams of one sender in one piece (UDP_GRO); false when it cannot.
+    /// The kernel may hand over several equal datagrams of one sender in one piece (UDP_GRO); false when it
+    /// cannot.
     public borrowing func coalesceArrivals() -> Bool { clinux_coalesce_receive(number) == 0 }
 
     /// Sends one datagram to `address`, or where the socket is connected when it is `nil`: for rare messages.

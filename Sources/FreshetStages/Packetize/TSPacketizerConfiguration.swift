@@ -13,8 +13,9 @@ extension TSPacketizer {
     public enum Anchor: Sendable {
         /// Always its first one (RFC 2250 §2).
         case firstByte
-        /// That of the first clock reference inside, where there is one. A datagram leaves as one: so it is the reference that
-        /// is in time at the receiver, which recovers the clock from it, not the up to six packets before it.
+        /// That of the first clock reference inside, where there is one. A datagram leaves as one: so it is
+        /// the reference that is in time at the receiver, which recovers the clock from it, not the up to six
+        /// packets before it.
         case reference
     }
 

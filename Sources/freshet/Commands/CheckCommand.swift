@@ -7,7 +7,12 @@ enum CheckCommand {
     static func run(_ arguments: [String]) throws(PipelineError) -> Int32 {
         guard let target = arguments.first, target != "--help" else {
             Terminal.print(
-                "Check a pipeline file, or a pipeline written as text, and draw it.\n\nusage: freshet check FILE [name=value …]"
+                """
+                Check a pipeline file, or a pipeline written as text, and draw it.
+
+                usage: freshet check FILE [name=value …]
+                       freshet check 'STAGE name=value … ! STAGE …'
+                """
             )
             return arguments.isEmpty ? CommandLineTool.Status.usage : CommandLineTool.Status.done
         }

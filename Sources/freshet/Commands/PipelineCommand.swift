@@ -1,6 +1,7 @@
 import FreshetEngine
 
-/// A command that is a pipeline file: `send`, `watch`, `record`, `relay`. Its options are the file's parameters.
+/// A command that is a pipeline file: `send`, `watch`, `record`, `relay`. Its options are the file's
+/// parameters.
 struct PipelineCommand {
     /// The command's name.
     let name: String

@@ -3,7 +3,7 @@ import FreshetStages
 import Testing
 
 /// What a packetizer makes of clocks that wrap, jump, change, fall silent or never were.
-@Suite struct TSPacketizerClockTests {
+@Suite struct PCRTimelineTests {
     private static let modulus: Int64 = (1 << 33) * 300
 
     private func packetize(
