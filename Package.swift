@@ -1,9 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// One set of compiler settings for every Swift target: language mode 6, warnings are errors.
-/// `Lifetimes` lets a type hand out a span of its own storage (`@_lifetime(borrow self)`); it is the flag that
-/// the toolchain's own libraries build with.
+/// One set of compiler settings for every Swift target: language mode 6, warnings are errors. `Lifetimes`
+/// lets a type hand out a span of its own storage (`@_lifetime(borrow self)`); it is the flag that the
+/// toolchain's own libraries build with.
 let house: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .treatAllWarnings(as: .error),
@@ -34,7 +34,9 @@ let package = Package(
 
         // Edge rooms: Linux and FFmpeg; no protocol.
         .target(name: "FreshetNet", dependencies: ["FreshetCore", "CLinux"], swiftSettings: house),
-        .target(name: "FreshetMedia", dependencies: ["FreshetCore", "FreshetWire", "CFFmpeg"], swiftSettings: house),
+        .target(
+            name: "FreshetMedia", dependencies: ["FreshetCore", "FreshetWire", "CFFmpeg"],
+            swiftSettings: house),
 
         // The room that joins them, the ready-made pipelines, and the command line.
         .target(
@@ -65,7 +67,8 @@ let package = Package(
         .testTarget(
             name: "FreshetNetTests", dependencies: ["FreshetCore", "FreshetNet"], swiftSettings: house),
         .testTarget(
-            name: "FreshetMediaTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetMedia"], swiftSettings: house),
+            name: "FreshetMediaTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetMedia"],
+            swiftSettings: house),
         .testTarget(
             name: "FreshetEngineTests",
             dependencies: [
@@ -79,7 +82,8 @@ let package = Package(
             name: "allocation-check", dependencies: ["FreshetCore", "FreshetEngine", "CAllocationCounter"],
             path: "Tests/AllocationCheck", swiftSettings: house),
 
-        // What the suites with real processes share: running programs, places on the loopback, comparing media.
+        // What the suites with real processes share: running programs, places on the loopback, comparing
+        // media.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
         .testTarget(name: "RepositoryTests", dependencies: ["TestSupport"], swiftSettings: house),
         .testTarget(name: "NetworkTests", dependencies: ["TestSupport", "freshet"], swiftSettings: house),

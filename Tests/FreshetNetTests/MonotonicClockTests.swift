@@ -23,6 +23,7 @@ import Testing
 
     @Test func `an NTP timestamp counts from 1900`() {
         #expect(WallTime(nanoseconds: 0).ntpTimestamp == UInt64(2_208_988_800) << 32)
-        #expect(WallTime(nanoseconds: 1_500_000_000).ntpTimestamp == (UInt64(2_208_988_801) << 32) | 0x8000_0000)
+        #expect(
+            WallTime(nanoseconds: 1_500_000_000).ntpTimestamp == (UInt64(2_208_988_801) << 32) | 0x8000_0000)
     }
 }
