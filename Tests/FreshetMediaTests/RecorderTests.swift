@@ -169,6 +169,33 @@ import Testing
         try compare(path, out)
     }
 
+    @Test(arguments: ["mkv", "mp4"]) func aStreamThatIsAnnouncedAndNeverComesIsLeftOut(_ kind: String) throws
+    {
+        let source = try Clips.read(try clips.make("a.ts", Self.arguments))
+        // libavformat gives the second stream PID 0x101.
+        let silent = stride(from: 0, to: source.count, by: 188).filter {
+            !(source[$0 + 1] & 0x1F == 1 && source[$0 + 2] == 1)
+        }.flatMap { source[$0..<$0 + 188] }
+        let out = clips.path("out.\(kind)")
+        let bench = Bench()
+        try bench.record(silent, .init(path: out))
+        #expect(bench.notices() == ["the aac audio has not begun: left out"])
+        #expect(try Contents.times(out, 0).count == 100)
+    }
+
+    @Test(arguments: ["mkv", "mp4"]) func aRecordingThatBeginsBetweenKeyframesHoldsAllThatCame(_ kind: String)
+        throws
+    {
+        let source = try Clips.read(try clips.make("a.ts", Self.arguments))
+        let rest = Array(source.dropFirst(188 * 131))
+        let path = try clips.write("rest.ts", rest)
+        let out = clips.path("out.\(kind)")
+        try Bench().record(rest, .init(path: out))
+        for stream in 0...1 {
+            #expect(try Contents.times(out, stream).count == Contents.times(path, stream).count)
+        }
+    }
+
     @Test func framesAreRecordedWithoutATransportStreamBetween() throws {
         let path = try clips.make("a.mp4", Self.arguments)
         let out = clips.path("out.mkv")

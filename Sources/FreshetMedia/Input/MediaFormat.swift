@@ -24,6 +24,14 @@ struct MediaTrack {
     var kind: AVMediaType { parameters.pointee.codec_type }
     /// The codec.
     var codec: AVCodecID { parameters.pointee.codec_id }
+    /// False for a stream that is announced and has not come: nothing is known of it but its codec.
+    var isKnown: Bool {
+        switch kind {
+        case AVMEDIA_TYPE_VIDEO: parameters.pointee.width > 0
+        case AVMEDIA_TYPE_AUDIO: parameters.pointee.sample_rate > 0
+        default: true
+        }
+    }
     /// True for a still picture that belongs to the file (cover art), not a stream.
     var isAttachedPicture: Bool { disposition & AV_DISPOSITION_ATTACHED_PIC != 0 }
 

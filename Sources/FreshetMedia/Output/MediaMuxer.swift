@@ -90,6 +90,14 @@ final class MediaMuxer {
         var refused: [String] = []
         var carried: Set<String> = []
         for track in format.tracks {
+            // Only a transport stream can announce what nobody has seen.
+            if !track.isKnown && container.muxerName != "mpegts" {
+                notices.append(
+                    "the \(ffmpeg.codecName(track.codec)) \(track.kindName) has not begun: left out")
+                streamOfTrack.append(-1)
+                filters.append(nil)
+                continue
+            }
             guard container.carries(track.codec, ffmpeg), !track.isAttachedPicture else {
                 refused.append("\(ffmpeg.codecName(track.codec)) \(track.kindName)")
                 streamOfTrack.append(-1)
