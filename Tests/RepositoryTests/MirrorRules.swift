@@ -1,6 +1,6 @@
 import Foundation
 
-/// `Tests/RoomTests/ThingTests.swift` tests `Sources/Room/…/Thing.swift`.
+/// `Tests/RoomTests/ThingTests.swift` tests `Sources/Room/…/Thing.swift`, and `ThingAspectTests.swift` one aspect of it.
 enum MirrorRules {
     static func findings(tests: [String], sources: [String]) -> [Finding] {
         tests.compactMap { path in
@@ -9,7 +9,12 @@ enum MirrorRules {
             let room = parts[1].dropLast("Tests".count)
             let name = parts[parts.count - 1].dropLast("Tests.swift".count)
             let folder = room == "FreshetPipelines" ? "Pipelines/" : "Sources/\(room)/"
-            let mirrored = sources.contains { $0.hasPrefix(folder) && $0.hasSuffix("/\(name).swift") }
+            let mirrored = sources.contains { source in
+                guard source.hasPrefix(folder), let file = source.split(separator: "/").last else {
+                    return false
+                }
+                return name.hasPrefix(file.dropLast(".swift".count))
+            }
             return mirrored
                 ? nil
                 : Finding(

@@ -82,12 +82,16 @@ struct RuleTests {
     @Test("A stage without an example, a summary or a page is found")
     func stages() {
         let mark = "@section(\"freshet_stages\") @used\n"
-        let good =
-            "StageDescriptor(name: \"thin\", summary: \"Keeps some.\", example: \"demux ! thin\")\n" + mark
+        let end = mark + "register(ThinStage.self, in: $0)"
+        let start = "struct ThinStage: Stage {\nlet name = \"thin\"\nStageDescriptor("
+        let good = start + "name: \"thin\", summary: \"Keeps some.\", example: \"demux ! thin\")\n" + end
         let page = "The `thin` stage."
         #expect(StageRules.findings(path: "a", text: good, documentation: page).isEmpty)
         #expect(StageRules.findings(path: "a", text: good, documentation: "").count == 1)
-        let silent = "StageDescriptor(name: \"thin\", summary: \"\", example: \"demux\")\n" + mark
+        let constant = start + "name: name, summary: \"Keeps some.\", example: \"demux ! thin\")\n" + end
+        #expect(StageRules.findings(path: "a", text: constant, documentation: page).isEmpty)
+        #expect(StageRules.findings(path: "a", text: constant, documentation: "").count == 1)
+        let silent = start + "name: \"thin\", summary: \"\", example: \"demux\")\n" + end
         #expect(StageRules.findings(path: "a", text: silent, documentation: page).count == 2)
         #expect(StageRules.findings(path: "a", text: mark, documentation: page).count == 1)
         #expect(StageRules.findings(path: "a", text: "/// " + mark, documentation: "").isEmpty)

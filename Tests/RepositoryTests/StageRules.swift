@@ -12,18 +12,22 @@ struct StageListing {
 enum StageRules {
     /// The stages that the file registers; empty for a file without a registration.
     static func listings(path: String, text: String) -> [StageListing] {
-        let marks = text.split(separator: "\n").filter {
-            $0.trimmed.hasPrefix("@section(\"freshet_stages\")")
-        }
-        guard !marks.isEmpty else { return [] }
         var listings: [StageListing] = []
-        for piece in text.components(separatedBy: "StageDescriptor(").dropFirst() {
-            guard let name = quoted(in: piece, after: "name:") else { continue }
-            let example = quoted(in: piece, after: "example:") ?? ""
+        for piece in text.components(separatedBy: "struct ").dropFirst() {
+            let type = piece.prefix { $0.isLetter || $0.isNumber }
+            guard text.contains("register(\(type).self"),
+                let start = piece.range(of: "StageDescriptor(")?.upperBound
+            else { continue }
+            let descriptor = String(piece[start...])
+            // The name stands there, or is a constant of the type.
+            let isConstant = descriptor.trimmed.hasPrefix("name: name")
+            let place = isConstant ? String(piece) : descriptor
+            guard let name = quoted(in: place, after: isConstant ? "let name" : "name:") else { continue }
+            let example = quoted(in: descriptor, after: "example:") ?? ""
             listings.append(
                 StageListing(
                     path: path, name: name, hasExample: example.contains(name),
-                    hasSummary: quoted(in: piece, after: "summary:")?.isEmpty == false))
+                    hasSummary: quoted(in: descriptor, after: "summary:")?.isEmpty == false))
         }
         return listings
     }
