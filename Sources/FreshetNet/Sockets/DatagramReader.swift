@@ -26,6 +26,8 @@ public struct DatagramReader: ~Copyable {
     private var segmentOffset = 0
     /// Index of the message that the last packet came from.
     private var currentIndex = 0
+    /// The last packet's datagram is longer than a slot.
+    private var isTooLong = false
     private var lastOverflowCount: UInt32 = 0
     private var clock = ClockMapping()
 
@@ -105,6 +107,7 @@ public struct DatagramReader: ~Copyable {
         let byteCount = Int(arrivals[index].byte_count)
         let segment = Int(arrivals[index].segment_byte_count)
         currentIndex = index
+        isTooLong = false
         if (segment == 0 || segment >= byteCount) && byteCount <= placeByteCounts[index] {
             messageIndex = index &+ 1
             guard var packet = packets.take(index) else { preconditionFailure("a message without a packet") }
@@ -135,6 +138,8 @@ public struct DatagramReader: ~Copyable {
         if count <= target.count, let base = target.baseAddress {
             copy(start, count, from: index, placed, to: base)
             packet.setByteCount(count)
+        } else {
+            isTooLong = true
         }
         advance(by: count, isLast: isLast)
         if isLast && segment < byteCount && segment != placeByteCount { adapt(to: segment) }
@@ -179,7 +184,7 @@ public struct DatagramReader: ~Copyable {
 
     /// The last packet's datagram was longer than a slot or its place, and is not whole.
     public var isOversized: Bool {
-        arrivals[currentIndex].flags & UInt32(CLINUX_TRUNCATED) != 0
+        isTooLong || arrivals[currentIndex].flags & UInt32(CLINUX_TRUNCATED) != 0
     }
 
     /// The last packet was sent to another address than the expected one; see ``expect(_:interfaceIndex:)``.
