@@ -11,6 +11,12 @@ open class AnyStage {
         self.context = context
     }
 
+    /// Tells the stage the time. Here, and not through `context`, because an access from another module is checked for
+    /// exclusivity at run time, once per stage and turn.
+    public final func setNow(_ now: Instant) { context.now = now }
+    /// The source has given everything.
+    public final var isSourceFinished: Bool { context.isSourceFinished }
+
     /// See ``Stage/start(context:)``.
     open func start() throws(StageError) {}
     /// See ``Stage/process(_:into:context:)``.

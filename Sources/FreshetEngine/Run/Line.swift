@@ -8,6 +8,8 @@ package final class LineStep {
     // Unchecked exclusivity: touched by the loop's own thread only; a step's output is the next step's input,
     // two properties of two objects, never one twice.
     @exclusivity(unchecked) var output: PacketBatch
+    /// When the stage wants to be woken, as of its last call.
+    @exclusivity(unchecked) var deadline: Instant?
 
     package init(_ stage: AnyStage, at location: SourceLocation?, batchCapacity: Int) {
         self.stage = stage
@@ -26,6 +28,8 @@ package final class Line {
     @exclusivity(unchecked) private var nothing = PacketBatch(capacity: 1)
     /// The stage being finished, once the source has given everything; all before it are done.
     @exclusivity(unchecked) private var finishIndex: Int?
+    /// When the line must run again if nothing comes, as of its last pass; `nil` for never.
+    @exclusivity(unchecked) private(set) var nextDeadline: Instant?
     /// Everything was given, drained and closed.
     @exclusivity(unchecked) private(set) var isDone = false
     /// Why the line ended early.
@@ -52,6 +56,7 @@ package final class Line {
             do { try step.stage.start() } catch { throw PipelineError(error, at: step.location) }
             step.stage.context.isReadable = true
             step.stage.context.isControlReadable = true
+            step.deadline = step.stage.nextDeadline
         }
     }
 
@@ -65,6 +70,7 @@ package final class Line {
 
     private func end() {
         isDone = true
+        nextDeadline = nil
         release()
     }
 
@@ -87,7 +93,7 @@ package final class Line {
     /// Runs the stages at `now` until nothing moves or the passes are used up.
     package func turn(now: Instant) -> Progress {
         if isDone { return .none }
-        for step in steps { step.stage.context.now = now }
+        for step in steps { step.stage.setNow(now) }
         for count in 0..<Line.passLimit {
             do { if try !pass(now: now) { return count == 0 ? .none : .some } } catch {
                 fail(error)
@@ -101,6 +107,7 @@ package final class Line {
     /// One pass over the stages; true when anything moved.
     private func pass(now: Instant) throws(PipelineError) -> Bool {
         var hasMoved = false
+        var least: Instant?
         for index in (finishIndex ?? 0)..<steps.count {
             let step = steps[index]
             let given = step.output.count
@@ -108,23 +115,27 @@ package final class Line {
                 if index == 0 {
                     if finishIndex == nil { try run(step, input: &nothing, now: now) }
                 } else {
-                    let waiting = steps[index - 1].output.count
-                    try run(step, input: &steps[index - 1].output, now: now)
-                    if steps[index - 1].output.count != waiting { hasMoved = true }
+                    let previous = steps[index - 1]
+                    let waiting = previous.output.count
+                    try run(step, input: &previous.output, now: now)
+                    if previous.output.count != waiting { hasMoved = true }
                 }
             } catch { throw PipelineError(error, at: step.location) }
             if step.output.count != given { hasMoved = true }
+            // A full output is emptied by the stage behind, whose own wake-up comes first.
+            if !step.output.isFull { least = earliest(least, step.deadline) }
         }
-        if steps[0].stage.context.isSourceFinished && finishIndex == nil { finishIndex = 0 }
+        nextDeadline = least
+        if finishIndex == nil && steps[0].stage.isSourceFinished { finishIndex = 0 }
         return try finish() || hasMoved
     }
 
     private func run(_ step: LineStep, input: inout PacketBatch, now: Instant) throws(StageError) {
+        if step.output.isFull { return }
         let stage = step.stage
-        if let deadline = stage.nextDeadline, deadline <= now, !step.output.isFull {
-            try stage.advance(into: &step.output)
-        }
+        if let deadline = step.deadline, deadline <= now { try stage.advance(into: &step.output) }
         if !step.output.isFull { try stage.process(&input, into: &step.output) }
+        step.deadline = stage.nextDeadline
     }
 
     /// Finishes the stages whose input has ended, in order; true when one was finished.
@@ -139,7 +150,12 @@ package final class Line {
             index += 1
         }
         finishIndex = index
-        if index == steps.count { end() }
+        if index == steps.count {
+            end()
+        } else {
+            steps[index].deadline = steps[index].stage.nextDeadline
+            nextDeadline = earliest(nextDeadline, steps[index].deadline)
+        }
         return index != first
     }
 
@@ -158,13 +174,5 @@ package final class Line {
         for step in steps { step.output.removeAll() }
         if isBranch { steps[broken].stage.context.report(.notice("this branch has ended: \(error)")) }
         end()
-    }
-
-    /// When the line must run again if nothing comes; `nil` for never.
-    var nextDeadline: Instant? {
-        if isDone { return nil }
-        var deadline: Instant?
-        for step in steps where !step.output.isFull { deadline = earliest(deadline, step.stage.nextDeadline) }
-        return deadline
     }
 }

@@ -28,7 +28,7 @@ public struct RecordStage: Stage, ~Copyable {
                     "streams", .text, default: "",
                     "which streams, as specifiers such as v:0,a:1; left out: all"),
             ],
-            mayBlock: true, batchInterval: .milliseconds(50),
+            mayBlock: true, batchInterval: .milliseconds(200),
             example:
                 "multicast-receive url=rtp://239.77.1.1:5004 ! reorder ! depacketize ! record output=show.mkv"
         )

@@ -16,6 +16,10 @@ public struct DatagramReader: ~Copyable {
     private let arrivals: UnsafePointer<clinux_arrival>
     /// Packets waiting to be filled, by message index.
     private var packets: FixedSlots<Packet>
+    /// Places from here to `filledEnd` hold packets for sure.
+    private var openEnd = 0
+    /// Places from here on were never filled.
+    private var filledEnd = 0
     /// How many bytes each place was given for its message.
     private var placeByteCounts: [Int]
     /// Bytes of a slot given to a message; the datagram size of the last joined piece, once there was one.
@@ -81,9 +85,18 @@ public struct DatagramReader: ~Copyable {
     }
 
     /// Puts a packet in each of the first `wanted` places; gives how many have one, counted from the first.
+    ///
+    /// Packets leave from the front of a batch, so only places below `openEnd` can be empty among those ever filled; nearly
+    /// always that is one.
     private mutating func fill(_ wanted: Int, _ pool: PacketPool) -> Int {
-        for index in 0..<wanted where packets.isEmpty(index) {
+        openEnd = max(openEnd, messageCount)
+        for index in 0..<min(wanted, openEnd) where packets.isEmpty(index) {
             if !place(index, pool) { return index }
+        }
+        if wanted >= openEnd { openEnd = 0 }
+        while filledEnd < wanted {
+            if !place(filledEnd, pool) { return filledEnd }
+            filledEnd += 1
         }
         return wanted
     }
