@@ -41,7 +41,8 @@ struct BitExactTests {
 
     /// A scheme and a kind of place.
     enum Way: String, CaseIterable, Sendable {
-        case udpGroup, rtpUnicast, udpUnicast, rtpGroup6, udpGroup6, rtpSourceSpecific, udpSourceSpecific
+        case udpGroup, rtpUnicast, udpUnicast, rtpGroup6, udpGroup6, rtpSourceSpecific, udpSourceSpecific,
+            rtpBroadcast, udpBroadcast
 
         var scheme: String { rawValue.hasPrefix("udp") ? "udp" : "rtp" }
 
@@ -51,6 +52,7 @@ struct BitExactTests {
             case .rtpUnicast, .udpUnicast: .local()
             case .rtpGroup6, .udpGroup6: .group6()
             case .rtpSourceSpecific, .udpSourceSpecific: .sourceSpecificGroup()
+            case .rtpBroadcast, .udpBroadcast: .everybody()
             }
         }
 
@@ -61,14 +63,15 @@ struct BitExactTests {
     }
 
     @Test(
-        "It arrives bit by bit over UDP, IPv6, source-specific groups and unicast",
+        "It arrives bit by bit over UDP, IPv6, source-specific groups, unicast and broadcast",
         arguments: Way.allCases, ["programmes.ts", "cbr-8.ts"])
     func ways(way: Way, name: String) async throws {
         try await Turnstile.shared.pass {
             let input = try await TestMedia.generated(name)
             let place = way.place()
             // The loopback interface has no route for groups of IPv6 unless somebody gives it one.
-            let network = place.isIPv6 ? try await Namespace() : nil
+            let needsNetwork = place.isIPv6 || way == .rtpBroadcast || way == .udpBroadcast
+            let network = needsNetwork ? try await Namespace() : nil
             let delivery = try await Delivery.run(
                 input, to: place.url(way.scheme), at: place, from: place.url(way.scheme, way.sourceQuery),
                 network: network)

@@ -45,6 +45,9 @@ public struct Place: Sendable {
     /// The loopback address.
     public static func local() -> Place { Place(number: nextNumber(), address: "127.0.0.1") }
 
+    /// Everybody on the network that each ``Namespace`` has.
+    public static func everybody() -> Place { Place(number: nextNumber(), address: "10.77.0.255") }
+
     /// True for an address of IPv6.
     public var isIPv6: Bool { address.contains(":") }
     /// True for a group.
