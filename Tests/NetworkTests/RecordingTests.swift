@@ -106,6 +106,16 @@ struct RecordingTests {
                 $0 += scratch.bytes($1.element).dropFirst($1.offset == 0 ? 0 : 2 * 188)
             }
             #expect(whole == FileManager.default.contents(atPath: input))
+            // The parts follow each other without a gap and are as long as the stream.
+            let rows = scratch.text("index.csv").split(separator: "\n").dropFirst().map {
+                $0.split(separator: ",")
+            }
+            var end = 0.0
+            for row in rows {
+                #expect(abs((Double(row[1]) ?? -1) - end) < 0.01, "\(row)")
+                end += Double(row[2]) ?? 0
+            }
+            #expect(abs(end - 10) < 0.7, "\(end) s in \(rows)")
             for part in parts {
                 #expect(scratch.text("index.csv").contains(part))
                 let keys = try await run(

@@ -22,6 +22,8 @@ final class StreamRecording {
     private var begun: Instant?
     private var fileBegun: Instant?
     private var latest = Instant.zero
+    /// Where the file stands in the recording.
+    private var startMicroseconds: Int64 = 0
 
     /// Makes the first file.
     init(_ options: Options) throws(StageError) {
@@ -70,23 +72,25 @@ final class StreamRecording {
     /// Completes the file.
     func finish() throws(StageError) {
         try flush()
-        try complete()
+        try complete(isLast: true)
     }
 
     private func beginNextFile(now: Instant) throws(StageError) {
         try flush()
-        try complete()
+        try complete(isLast: false)
         file = try FileOutput(path: path.next(at: wallClockSeconds()))
         fileBegun = now
         // Each file is playable alone: it begins with the tables that say what is in it.
         if let tables = cutter?.tables { try writer.append(tables, to: file, now: now) }
     }
 
-    private func complete() throws(StageError) {
-        let beginning = begun ?? latest
-        let start = ((fileBegun ?? beginning) - beginning).count / 1000
-        let span = cutter?.completedMicroseconds ?? (latest - (fileBegun ?? latest)).count / 1000
+    /// Lists the file: in the stream's own time where it was cut, by arrival at the end, where no cut tells it.
+    private func complete(isLast: Bool) throws(StageError) {
+        let arrivals = (latest - (fileBegun ?? latest)).count / 1000
+        let span = isLast ? arrivals : cutter?.completedMicroseconds ?? arrivals
         try index?.add(
-            path: file.path, startMicroseconds: start, durationMicroseconds: span, byteCount: file.byteCount)
+            path: file.path, startMicroseconds: startMicroseconds, durationMicroseconds: span,
+            byteCount: file.byteCount)
+        startMicroseconds += span
     }
 }
