@@ -9,7 +9,8 @@ import Testing
         #expect(wire.firstPacket { $0.goodbyeSource(at: 1) } == 2)
         #expect(wire.firstPacket { $0.goodbyeSource(at: 2) } == nil)
         #expect(wire.firstPacket { $0.saysGoodbye(for: 2) } == true)
-        #expect(wire.firstPacket { $0.saysGoodbye(for: 3) } == false)
+        #expect(wire.firstPacket { $0.saysGoodbye(for: 3) } == true)
+        #expect(wire.firstPacket { $0.saysGoodbye(for: 4) } == false)
         #expect(wire.firstPacket { $0.goodbyeReason?.array } == Array("bye".utf8))
     }
 
