@@ -22,6 +22,7 @@ final class StreamReceiver {
     private let monitor: InterfaceMonitor
     @exclusivity(unchecked) private var selector = SourceSelector()
     @exclusivity(unchecked) private var sequence = SequenceExtender()
+    @exclusivity(unchecked) private var retransmissionMark = RetransmissionMark()
     @exclusivity(unchecked) private var ending = StreamEnding()
     @exclusivity(unchecked) private var receivedInEpoch = 0
     @exclusivity(unchecked) private var lastArrival: Instant
@@ -155,7 +156,7 @@ final class StreamReceiver {
             if begin(sender, context: &context) { flags.insert(.isDiscontinuity) }
         }
         if header.marker { flags.insert(.hasMarker) }
-        if header.isRetransmission { flags.insert(.isRetransmission) }
+        if retransmissionMark.read(header.ssrc) { flags.insert(.isRetransmission) }
         packet.info.extendedSequence = sequence.extend(header.sequenceNumber)
         packet.info.ssrc = ssrc
         packet.info.epoch = selector.epoch
@@ -222,6 +223,7 @@ final class StreamReceiver {
         let isReplacement = selector.epoch > 0
         if isReplacement { countTail(context: &context) }
         sequence.reset()
+        retransmissionMark = RetransmissionMark()
         ending.reset()
         receivedInEpoch = 0
         context.counters.add(.sourceChanges)
