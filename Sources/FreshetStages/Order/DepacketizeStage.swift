@@ -5,7 +5,9 @@ import FreshetWire
 ///
 /// A payload is a transport stream when its length is a multiple of 188 and most of its packets begin with
 /// the sync byte 0x47 (ISO/IEC 13818-1 §2.4.3.2). Most, not all: a source that is damaged in places passes
-/// bit-exact, damage included, while a datagram of anything else is dropped as `malformed`.
+/// bit-exact, damage included. A sender whose packets have been a transport stream may send bytes that are in
+/// no packet between and behind them (payload type 33, same epoch); they pass too. A datagram of anything else
+/// is dropped as `malformed`.
 public struct DepacketizeStage: Stage, ~Copyable {
     /// Name, parameters, ports and help.
     public static var descriptor: StageDescriptor {
@@ -14,6 +16,9 @@ public struct DepacketizeStage: Stage, ~Copyable {
             takes: [.rtp, .transportStream], gives: .transportStream,
             example: "multicast-receive group=239.77.1.1:5004 ! reorder ! depacketize ! stdout")
     }
+
+    /// The epoch whose packets have been a transport stream.
+    private var knownEpoch: UInt32?
 
     /// A stage; it has no parameters.
     public init() {}
@@ -26,7 +31,7 @@ public struct DepacketizeStage: Stage, ~Copyable {
         _ input: inout PacketBatch, into output: inout PacketBatch, context: inout StageContext
     ) throws(StageError) {
         while !input.isEmpty && !output.isFull {
-            guard let range = DepacketizeStage.payload(of: input[0]) else {
+            guard let range = accepted(input[0]) else {
                 if let packet = input.popFirst() { context.drop(packet, .malformed) }
                 continue
             }
@@ -46,6 +51,20 @@ public struct DepacketizeStage: Stage, ~Copyable {
         }
     }
 
+    /// Where the payload of `packet` lies; `nil` when it is to be dropped.
+    private mutating func accepted(_ packet: borrowing Packet) -> Range<Int>? {
+        guard let range = DepacketizeStage.payload(of: packet) else { return nil }
+        let info = packet.info
+        let isRTP = info.flags.contains(.hasSequence) && info.headerByteCount >= RTPHeader.fixedByteCount
+        if DepacketizeStage.isTransportStream(packet.bytes.extracting(range)) {
+            if isRTP { knownEpoch = info.epoch }
+            return range
+        }
+        guard isRTP, knownEpoch == info.epoch else { return nil }
+        let payloadType = packet.bytes.uint8(at: 1) & 0x7F
+        return payloadType == RTPHeader.transportStreamPayloadType ? range : nil
+    }
+
     private static func markBare(_ packet: borrowing Packet) {
         packet.info.headerByteCount = 0
         packet.info.flags.remove(.hasSequence)
@@ -61,14 +80,14 @@ public struct DepacketizeStage: Stage, ~Copyable {
         return copy
     }
 
-    /// Where the transport stream lies in `packet`; `nil` when there is none.
+    /// What lies between header and padding of `packet`; `nil` when nothing does.
     private static func payload(of packet: borrowing Packet) -> Range<Int>? {
         let headerByteCount = Int(packet.info.headerByteCount)
         let bytes = packet.bytes
         guard headerByteCount <= bytes.byteCount else { return nil }
         let end = bytes.byteCount - (headerByteCount > 0 ? padding(bytes) : 0)
         guard headerByteCount < end else { return nil }
-        return isTransportStream(bytes.extracting(headerByteCount..<end)) ? headerByteCount..<end : nil
+        return headerByteCount..<end
     }
 
     /// How many bytes of padding end an RTP packet (RFC 3550 §5.1: the last byte counts them, itself

@@ -95,4 +95,26 @@ import Testing
         }
         #expect(bench.context.counters[.malformed] == 50_000)
     }
+
+    @Test func strayBytesOfAKnownSenderPass() throws {
+        let bench = try StageBench(DepacketizeStage(), slotByteCount: 2048)
+        var sizes: [Int] = []
+        bench.sink = { packet, _ in sizes.append(packet.byteCount) }
+        /// 100 bytes that are no packet, as a damaged or cut stream has them.
+        func stray(_ packet: inout Packet, payloadType: UInt8 = 33, epoch: UInt32 = 0) {
+            fill(&packet, packetCount: 0)
+            packet.append(byteCount: 100) { _ in }
+            packet.modify { $0.storeBytes(of: payloadType, toByteOffset: 1, as: UInt8.self) }
+            packet.info.epoch = epoch
+        }
+        try bench.give(at: milliseconds(1)) { stray(&$0) }
+        #expect(sizes.isEmpty)
+        try bench.give(at: milliseconds(2)) { fill(&$0, packetCount: 7) }
+        try bench.give(at: milliseconds(3)) { stray(&$0) }
+        #expect(sizes == [1316, 100])
+        try bench.give(at: milliseconds(4)) { stray(&$0, payloadType: 96) }
+        try bench.give(at: milliseconds(5)) { stray(&$0, epoch: 1) }
+        #expect(sizes == [1316, 100])
+        #expect(bench.context.counters[.malformed] == 3)
+    }
 }
