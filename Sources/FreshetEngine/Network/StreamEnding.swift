@@ -33,9 +33,13 @@ struct StreamEnding {
     }
 
     /// True when the stream is over and every packet of it has come, or may no longer be waited for.
-    func isOver(received: Int, now: Instant) -> Bool {
+    /// `highest` is the highest sequence number that came, where there are any: among those `received` may
+    /// be duplicates.
+    func isOver(received: Int, highest: Int64?, now: Instant) -> Bool {
         guard let deadline else { return false }
-        return now >= deadline || (announcedSequence != nil && UInt64(received) >= announcedCount)
+        if now >= deadline { return true }
+        guard announcedSequence != nil, UInt64(received) >= announcedCount else { return false }
+        return highest.map { lostTail(after: $0) == 0 } ?? true
     }
 
     /// How many packets after `highest` were sent and never came (the gaps before it are the reorder buffer's

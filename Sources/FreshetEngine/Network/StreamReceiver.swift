@@ -11,6 +11,11 @@ final class StreamReceiver {
     /// may be back.
     private static let rejoinInterval = Nanoseconds.seconds(3)
 
+    /// Between the arrival times that two sockets give to datagrams of one moment.
+    private static let stampTolerance = Nanoseconds.milliseconds(1)
+    /// How soon silence and the end are looked at again while something waits to be read.
+    private static let postponement = Nanoseconds.milliseconds(5)
+
     private let options: ReceiveOptions
     private let isRTP: Bool
     // Unchecked exclusivity: a receiver belongs to one stage on one thread.
@@ -25,10 +30,13 @@ final class StreamReceiver {
     @exclusivity(unchecked) private var retransmissionMark = RetransmissionMark()
     @exclusivity(unchecked) private var ending = StreamEnding()
     @exclusivity(unchecked) private var receivedInEpoch = 0
+    @exclusivity(unchecked) private var epochStart = Instant.zero
     @exclusivity(unchecked) private var lastArrival: Instant
     @exclusivity(unchecked) private var hasReportedSilence = false
     @exclusivity(unchecked) private var rejoinDeadline: Instant
     @exclusivity(unchecked) private var readDeadline = Instant.zero
+    /// Nothing is judged before: there was more to read than there was room for.
+    @exclusivity(unchecked) private var postponed = Instant.zero
 
     /// Opens the sockets.
     init(_ options: ReceiveOptions, context: inout StageContext) throws(StageError) {
@@ -74,7 +82,6 @@ final class StreamReceiver {
 
     /// Reads what has come, as far as there is room for it.
     func process(into output: inout PacketBatch, context: inout StageContext) throws(StageError) {
-        if context.isControlReadable { readControl(context: &context) }
         if options.batch != .zero && context.now >= readDeadline {
             readDeadline = context.now + options.batch
             context.isReadable = true
@@ -92,8 +99,13 @@ final class StreamReceiver {
             }
             take(packet, into: &output, context: &context)
         }
-        if ending.isOver(received: receivedInEpoch, now: context.now) && reader.isDrained {
-            finish(context: &context)
+        // After the media: what is said of a source is heard once the source is known.
+        if context.isControlReadable { readControl(context: &context) }
+        if reader.isDrained && !context.isReadable {
+            settle(context: &context)
+        } else {
+            // What still waits in the socket may belong to the stream: neither silence nor the end yet.
+            postponed = context.now + StreamReceiver.postponement
         }
     }
 
@@ -106,7 +118,8 @@ final class StreamReceiver {
                 context.counters.add(.poolExhausted)
                 return false
             }
-            if count < wanted { context.isReadable = false }
+            // With the pool used up, fewer were asked for: the socket may hold more.
+            if count < wanted && context.pool.freeCount > 0 { context.isReadable = false }
             return count > 0
         case .failure(let errno):
             context.isReadable = false
@@ -125,7 +138,8 @@ final class StreamReceiver {
         let lost = reader.takeOverflowCount()
         if lost > 0 { context.counters.add(.kernelDrops, lost) }
         if reader.isForOthers { return context.drop(packet, .foreign) }
-        if reader.isOversized || packet.byteCount == 0 { return context.drop(packet, .oversized) }
+        if reader.isOversized { return context.drop(packet, .oversized) }
+        if packet.byteCount == 0 { return context.drop(packet, .malformed) }
         let arrival = reader.arrival(now: context.now)
         packet.info.arrival = arrival
         if isRTP {
@@ -153,7 +167,7 @@ final class StreamReceiver {
                 sender, ssrc, arrival,
                 isValid: isValid && isStream(packet, header.headerByteCount, header.payloadByteCount))
             guard verdict == .newSource else { return refuse(packet, verdict, sender, context: &context) }
-            if begin(sender, context: &context) { flags.insert(.isDiscontinuity) }
+            if begin(sender, arrival, context: &context) { flags.insert(.isDiscontinuity) }
         }
         if header.marker { flags.insert(.hasMarker) }
         if retransmissionMark.read(header.ssrc) { flags.insert(.isRetransmission) }
@@ -175,7 +189,7 @@ final class StreamReceiver {
         if !selector.isChosen(sender, 0, arrival) {
             let verdict = selector.judge(sender, 0, arrival, isValid: isStream(packet, 0, packet.byteCount))
             guard verdict == .newSource else { return refuse(packet, verdict, sender, context: &context) }
-            if begin(sender, context: &context) { packet.info.flags.insert(.isDiscontinuity) }
+            if begin(sender, arrival, context: &context) { packet.info.flags.insert(.isDiscontinuity) }
         }
         packet.info.epoch = selector.epoch
         let byteCount = packet.byteCount
@@ -219,8 +233,11 @@ final class StreamReceiver {
     }
 
     /// A source was chosen; true when it replaces another.
-    private func begin(_ sender: SocketAddress, context: inout StageContext) -> Bool {
+    private func begin(
+        _ sender: SocketAddress, _ arrival: Instant, context: inout StageContext
+    ) -> Bool {
         let isReplacement = selector.epoch > 0
+        epochStart = arrival
         if isReplacement { countTail(context: &context) }
         sequence.reset()
         retransmissionMark = RetransmissionMark()
@@ -237,13 +254,20 @@ final class StreamReceiver {
         context.isControlReadable = false
         if monitor.drain() { rejoin(context: &context) }
         guard control != nil else { return }
+        // Before a source is chosen its reports wait in the socket: they may be all that it still says.
+        guard selector.sender != nil else {
+            context.isControlReadable = true
+            return
+        }
         for _ in 0..<16 {
             guard case .success(let count)? = receiveControl(context: &context), count > 0 else { return }
             while let packet = controlReader.next(pool: context.pool) {
-                // Whoever cannot send from the source's own address cannot end the stream.
-                guard !controlReader.isOversized, selector.isChosenHost(controlReader.sender) else {
-                    continue
-                }
+                // Whoever cannot send from the source's own address cannot end the stream; nor can what was
+                // said before it began.
+                let arrival = controlReader.arrival(now: context.now)
+                guard !controlReader.isOversized, selector.isChosenHost(controlReader.sender),
+                    arrival >= epochStart - StreamReceiver.stampTolerance
+                else { continue }
                 ending.read(packet.bytes, ssrc: isRTP ? selector.ssrc : nil, now: context.now)
             }
         }
@@ -269,8 +293,13 @@ final class StreamReceiver {
 
     // MARK: Time
 
-    /// Does what is due: notices silence, joins again, ends.
+    /// Something is due: what has come until now must be read before it is judged.
     func advance(context: inout StageContext) {
+        if options.batch != .zero { context.isReadable = true }
+    }
+
+    /// With everything read: notices silence, joins again, ends.
+    private func settle(context: inout StageContext) {
         let silence = context.now - lastArrival
         if silence >= StreamReceiver.silenceNotice && !hasReportedSilence {
             hasReportedSilence = true
@@ -279,13 +308,15 @@ final class StreamReceiver {
         if silence >= StreamReceiver.rejoinInterval && context.now >= rejoinDeadline {
             rejoin(context: &context)
         }
-        if options.timeout > .zero && silence >= options.timeout {
+        if options.timeout > .zero && silence >= options.timeout && !context.isSourceFinished {
             context.report(
                 .notice("nothing has come for \(options.timeout.count / 1_000_000) ms: this is the end"))
             countTail(context: &context)
             context.finishSource()
         }
-        if ending.isOver(received: receivedInEpoch, now: context.now) { finish(context: &context) }
+        if ending.isOver(received: receivedInEpoch, highest: sequence.highest, now: context.now) {
+            finish(context: &context)
+        }
     }
 
     private func resume(context: inout StageContext) {
@@ -312,6 +343,6 @@ final class StreamReceiver {
         deadline = earliest(deadline, max(rejoinDeadline, lastArrival + StreamReceiver.rejoinInterval))
         if options.timeout > .zero { deadline = earliest(deadline, lastArrival + options.timeout) }
         if options.batch != .zero { deadline = earliest(deadline, readDeadline) }
-        return earliest(deadline, ending.deadline)
+        return earliest(deadline, ending.deadline).map { max($0, postponed) }
     }
 }
