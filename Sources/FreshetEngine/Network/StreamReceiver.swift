@@ -21,7 +21,7 @@ final class StreamReceiver {
     // Unchecked exclusivity: a receiver belongs to one stage on one thread.
     @exclusivity(unchecked) private var media: ListeningSocket
     @exclusivity(unchecked) private var control: ListeningSocket?
-    @exclusivity(unchecked) private var reader = DatagramReader()
+    @exclusivity(unchecked) private var reader = DatagramReader(capacity: 32)
     @exclusivity(unchecked) private var controlReader = DatagramReader(capacity: 8)
     private let controlPoller: Poller
     private let monitor: InterfaceMonitor

@@ -19,9 +19,9 @@ public struct EngineOptions: Sendable {
     /// The most packets alive in the network loop at once. Memory is touched only as far as it is used.
     public var packetLimit = 16384
     /// The most packets alive in a blocking stage's thread.
-    public var blockingPacketLimit = 1024
+    public var blockingPacketLimit = 512
     /// How many packets a ring between two threads holds; a power of two.
-    public var ringCapacity = 1024
+    public var ringCapacity = 512
     /// How many packets move between two stages at once.
     public var batchCapacity = 64
 
