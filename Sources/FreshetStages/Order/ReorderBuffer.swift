@@ -344,7 +344,7 @@ public struct ReorderBuffer: ~Copyable {
         if heldCount > 0 && received[next] { return takeNext() }
         if next > forcedThrough { return nil }
         guard heldCount > 0, let first = received.first(from: next), first <= forcedThrough else {
-            giveUp(to: forcedThrough &+ 1, &counters)
+            giveUp(to: forcedThrough &+ 1, isAtPacket: false, &counters)
             return heldCount > 0 && received[next] ? takeNext() : nil
         }
         return pop(at: first, counters: &counters)
@@ -352,7 +352,7 @@ public struct ReorderBuffer: ~Copyable {
 
     /// The packet at `position`, the head; numbers before it are given up and counted lost.
     public mutating func pop(at position: Int64, counters: inout Counters) -> Packet? {
-        giveUp(to: position, &counters)
+        giveUp(to: position, isAtPacket: true, &counters)
         return takeNext()
     }
 
@@ -364,9 +364,9 @@ public struct ReorderBuffer: ~Copyable {
         return packet
     }
 
-    private mutating func giveUp(to position: Int64, _ counters: inout Counters) {
+    private mutating func giveUp(to position: Int64, isAtPacket: Bool, _ counters: inout Counters) {
         guard position > next else { return }
-        counters.add(.lost, segments.lostCount(from: next, to: position))
+        counters.add(.lost, segments.lostCount(from: next, to: position, isAtPacket: isAtPacket))
         next = position
     }
 }

@@ -61,8 +61,16 @@ struct SegmentMap {
 
     /// How many sequence numbers are given up when the playhead goes from position `next` to `target`.
     /// Crossing the boundary ends the older segment.
-    mutating func lostCount(from next: Int64, to target: Int64) -> Int {
+    ///
+    /// The room in front of a segment's first packet, kept for packets sent before it, is nobody's loss: as
+    /// long as no packet is reached (`isAtPacket`), the boundary only moves up.
+    mutating func lostCount(from next: Int64, to target: Int64, isAtPacket: Bool) -> Int {
         guard isBoundaryPending && target >= boundary else { return Int(target &- next) }
+        if !isAtPacket && !countsLoss {
+            let lost = Int(max(0, boundary &- next))
+            boundary = target
+            return lost
+        }
         isBoundaryPending = false
         isSteady = true
         if countsLoss { return max(0, Int((target &- shift) &- (next &- olderShift))) }

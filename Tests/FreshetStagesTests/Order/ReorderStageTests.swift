@@ -15,6 +15,14 @@ import Testing
         #expect(bench.context.counters[.lost] == 0)
     }
 
+    @Test func aStreamThatFillsTheBufferBeforeItsStartIsOverLosesNothing() throws {
+        let bench = try StageBench(ReorderStage(latency: .milliseconds(200)))
+        for index in 0..<9000 { try bench.give(Int64(index), at: milliseconds(Int64(index / 100))) }
+        try bench.finish()
+        #expect(bench.seen.map(\.sequence) == Array(0..<9000))
+        #expect(bench.context.counters[.lost] == 0)
+    }
+
     @Test func packetsSentBeforeTheFirstArrivedComeFirst() throws {
         let bench = try StageBench(ReorderStage(latency: .milliseconds(50)))
         for (index, sequence) in [5, 3, 4, 1, 2, 6].enumerated() {
