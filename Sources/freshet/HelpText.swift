@@ -64,6 +64,7 @@ enum HelpText {
         switch parameter.kind {
         case .flag: ""
         case .duration: " MS"
+        case .seconds: " S"
         case .bitRate: " RATE"
         case .ratio: " SHARE"
         case .integer: " N"

@@ -18,6 +18,12 @@ import Testing
         }
     }
 
+    @Test func longSpansCountInSeconds() {
+        #expect(read("8", .seconds) == .duration(.seconds(8)))
+        #expect(read("200ms", .seconds) == .duration(.milliseconds(200)))
+        #expect(read("30m", .seconds) == .duration(.seconds(1_800)))
+    }
+
     @Test func ratesAndSharesAreExact() {
         #expect(read("5M", .bitRate) == .bitRate(5_000_000))
         #expect(read("0.5G", .bitRate) == .bitRate(500_000_000))

@@ -1,7 +1,8 @@
 import Foundation
 
-/// A network of a test's own: a namespace whose loopback interface takes multicast, for peers that send and join where
-/// the routing table says, and a network with a broadcast address. Gone when the test lets go of it. Needs no privileges where user namespaces are allowed.
+/// A network of a test's own: a namespace whose loopback interface takes multicast, for peers that send and
+/// join where the routing table says, and a network with a broadcast address. Gone when the test lets go of
+/// it. Needs no privileges where user namespaces are allowed.
 public final class Namespace: Sendable {
     private let keeper: Running
 

@@ -48,6 +48,8 @@ public struct StageParameter: Sendable {
         case integer(ClosedRange<Int>)
         /// A span of time: a number of milliseconds, or a number with `ns`, `us`, `ms`, `s`, `m` or `h`.
         case duration
+        /// A span of time whose bare number is seconds.
+        case seconds
         /// Bits per second: a number, or one with `k`, `M` or `G`.
         case bitRate
         /// A share: `5%`, `0.05`, or `1/20`; kept as parts per million.
@@ -79,6 +81,7 @@ public struct StageParameter: Sendable {
     public var unit: String? {
         switch kind {
         case .duration: "ms"
+        case .seconds: "s"
         case .bitRate: "bit/s"
         case .ratio: "share"
         default: nil

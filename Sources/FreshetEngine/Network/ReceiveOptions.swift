@@ -15,7 +15,7 @@ struct ReceiveOptions {
         StageParameter("interface", .text, default: "", "interface to listen on, by name or address"),
         StageParameter(
             "source", .text, default: "", "the one sender to listen to (source-specific multicast)"),
-        StageParameter("timeout", .duration, default: "0", "end after this long without a packet; 0: never"),
+        StageParameter("timeout", .seconds, default: "0", "end after this long without a packet; 0: never"),
         StageParameter(
             "batch", .duration, default: "0", "read the socket only this often: fewer wake-ups, more delay"),
         StageParameter(

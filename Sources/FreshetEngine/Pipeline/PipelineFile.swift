@@ -122,12 +122,13 @@ public enum PipelineFile {
         case "text": .text
         case "integer": .integer(0...Int.max)
         case "duration": .duration
+        case "seconds": .seconds
         case "bitrate": .bitRate
         case "ratio": .ratio
         case "flag": .flag
         default:
             throw .usage(
-                "'\(text)' is not a kind of parameter; there are text, integer, duration, bitrate, ratio and flag",
+                "'\(text)' is not a kind of parameter; there are text, integer, duration, seconds, bitrate, ratio, flag",
                 at: location)
         }
     }

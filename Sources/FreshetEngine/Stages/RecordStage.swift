@@ -18,12 +18,12 @@ public struct RecordStage: Stage, ~Copyable {
                         + "webm, mp3, mp2, aac, ac3, ogg (.mp4 is fragmented-mp4: good up to the last half second "
                         + "whatever ends the program; mp4 is the plain kind, good after a clean end only)"),
                 StageParameter(
-                    "segment", .duration, default: "0",
+                    "segment", .seconds, default: "0",
                     "begin a new file at the first keyframe after so long; 0 for one file"),
                 StageParameter(
                     "index", .text, default: "",
                     "a list of the files: CSV where it is called .csv, else one JSON object a line"),
-                StageParameter("duration", .duration, default: "0", "end after so long; 0 for no limit"),
+                StageParameter("duration", .seconds, default: "0", "end after so long; 0 for no limit"),
                 StageParameter(
                     "streams", .text, default: "",
                     "which streams, as specifiers such as v:0,a:1; left out: all"),

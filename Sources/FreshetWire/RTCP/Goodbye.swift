@@ -10,8 +10,8 @@ extension RTCPPacket {
         return bytes.uint32(at: 4 &+ 4 &* index)
     }
 
-    /// True when a BYE names `ssrc`, RIST's retransmission bit left aside: senders that know nothing of that bit have it set
-    /// half of the time, while a source is known here with it cleared.
+    /// True when a BYE names `ssrc`, RIST's retransmission bit left aside: senders that know nothing of that
+    /// bit have it set half of the time, while a source is known here with it cleared.
     public func saysGoodbye(for ssrc: UInt32) -> Bool {
         for index in 0..<goodbyeCount {
             guard let source = goodbyeSource(at: index) else { break }

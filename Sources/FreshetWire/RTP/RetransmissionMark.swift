@@ -1,7 +1,8 @@
 /// Tells retransmissions of one source by the lowest bit of the SSRC, where that bit means anything.
 ///
-/// RIST sends a packet first with the bit clear. A sender that knows nothing of RIST takes any SSRC at random, and half of the
-/// time the bit is set in all it sends. So a set bit says "retransmission" only once a packet of the source came without it.
+/// RIST sends a packet first with the bit clear. A sender that knows nothing of RIST takes any SSRC at
+/// random, and half of the time the bit is set in all it sends. So a set bit says "retransmission" only once
+/// a packet of the source came without it.
 public struct RetransmissionMark: Sendable {
     @usableFromInline var hasSeenOriginal = false
 
