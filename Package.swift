@@ -26,6 +26,7 @@ let package = Package(
         // System: C shims. They know Linux and FFmpeg, and nothing of Freshet.
         .target(name: "CLinux", path: "Sources/System/CLinux"),
         .target(name: "CFFmpeg", path: "Sources/System/CFFmpeg"),
+        .target(name: "CWebSockets", path: "Sources/System/CWebSockets"),
 
         // Pure rooms: bytes, packets and instants; no clock, socket, thread, file or randomness of their own.
         .target(name: "FreshetCore", swiftSettings: house),
@@ -33,7 +34,8 @@ let package = Package(
         .target(name: "FreshetStages", dependencies: ["FreshetCore", "FreshetWire"], swiftSettings: pure),
 
         // Edge rooms: Linux and FFmpeg; no protocol.
-        .target(name: "FreshetNet", dependencies: ["FreshetCore", "CLinux"], swiftSettings: house),
+        .target(
+            name: "FreshetNet", dependencies: ["FreshetCore", "CLinux", "CWebSockets"], swiftSettings: house),
         .target(
             name: "FreshetMedia", dependencies: ["FreshetCore", "FreshetWire", "CFFmpeg"],
             swiftSettings: house),
@@ -73,7 +75,7 @@ let package = Package(
             name: "FreshetEngineTests",
             dependencies: [
                 "FreshetCore", "FreshetWire", "FreshetStages", "FreshetEngine", "FreshetNet",
-                "FreshetPipelines",
+                "FreshetPipelines", "TestSupport",
             ],
             swiftSettings: house),
         // Counts allocations on the packet path; means something in a release build only.

@@ -3,12 +3,12 @@ import FreshetWire
 
 /// Finds where a transport stream can be cut so that what follows plays alone: in front of the packet that
 /// begins a keyframe of the first programme's video (of its first stream where it has no video).
-struct StreamCutter {
+public struct StreamCutter {
     /// Microseconds of stream that the part before the last cut held.
     private(set) var completedMicroseconds: Int64?
     /// The last PAT and PMT as they came: what a new file begins with. Those that fit one packet, as they do but
     /// for programmes of dozens of streams.
-    var tables: [UInt8] { associationTable + mapTable }
+    public var tables: [UInt8] { associationTable + mapTable }
     private let length: Int64
     private var associationTable: [UInt8] = []
     private var mapTable: [UInt8] = []
@@ -20,10 +20,10 @@ struct StreamCutter {
     private var clock = CounterUnwrapper(bitCount: ClockReference.timestampBitCount)
 
     /// A cutter of parts of at least `lengthMicroseconds`.
-    init(lengthMicroseconds: Int64) { length = lengthMicroseconds * 9 / 100 }
+    public init(lengthMicroseconds: Int64) { length = lengthMicroseconds * 9 / 100 }
 
     /// Looks at the next packet; true when a new part begins with it.
-    mutating func cutsBefore(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    public mutating func cutsBefore(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let packet = TSPacket(parsing: bytes.bytes), packet.flags.contains(.startsUnit),
             packet.payloadByteCount > 0
         else { return false }
