@@ -75,7 +75,7 @@ let package = Package(
             name: "FreshetEngineTests",
             dependencies: [
                 "FreshetCore", "FreshetWire", "FreshetStages", "FreshetEngine", "FreshetNet",
-                "FreshetPipelines", "TestSupport",
+                "FreshetPipelines",
             ],
             swiftSettings: house),
         // Counts allocations on the packet path; means something in a release build only.
