@@ -3,7 +3,8 @@ internal import Glibc
 
 /// The newest bytes of a stream, once for all its readers, each of whom has a place of its own in it.
 ///
-/// One thread appends, any may read. The writer never waits for a reader: what does not fit any more goes, and a reader who
+/// One thread appends, any may read. The writer never waits for a reader: what does not fit any more goes, and
+/// a reader who
 /// had not come that far goes on at the newest start, or ends where the stream cannot be entered in the middle.
 /// Memory: `capacity` bytes and 32 bytes for each of 1024 marks, taken once and touched as they are first used.
 final class BroadcastRing: @unchecked Sendable {
@@ -179,7 +180,8 @@ final class BroadcastRing: @unchecked Sendable {
         return true
     }
 
-    /// Puts a reader who was too slow at the newest start behind its place; false when it is in the midst of something.
+    /// Puts a reader who was too slow at the newest start behind its place; false when it is in the midst of
+    /// something.
     private func resume(_ cursor: inout Cursor) -> Bool {
         if case .marks = joints, !isMark(cursor.position) { return false }
         var target = end

@@ -5,7 +5,8 @@ internal import Synchronization
 
 /// The stream as fragmented MP4, made once for all browsers while there are some.
 ///
-/// A reader of the transport stream's ring like every other, so it never slows the line; a thread of its own, because FFmpeg
+/// A reader of the transport stream's ring like every other, so it never slows the line; a thread of its own,
+/// because FFmpeg
 /// pulls. Memory: a ring of `capacity` bytes, one fragment of up to half as many, and FFmpeg's own.
 final class LiveMP4: LiveRemuxerEnds, @unchecked Sendable {
     // Safe to share: what the thread alone touches is set before it starts; the rest is atomic or locks itself.

@@ -1,6 +1,7 @@
 internal import FreshetWire
 
-/// Takes a fragmented MP4 apart as it is written (ISO/IEC 14496-12): the header (ftyp, moov), then pieces of moof and mdat.
+/// Takes a fragmented MP4 apart as it is written (ISO/IEC 14496-12): the header (ftyp, moov), then pieces of
+/// moof and mdat.
 ///
 /// Holds one piece at a time, up to ``pieceByteLimit``; a longer one is no live medium, and ends it.
 final class MP4Boxes {

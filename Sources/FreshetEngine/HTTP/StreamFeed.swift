@@ -2,10 +2,12 @@ internal import FreshetCore
 internal import FreshetMedia
 internal import FreshetWire
 
-/// Puts a line into a ring so that a player can start at each keyframe: with the tables that stand in front of it or, where
+/// Puts a line into a ring so that a player can start at each keyframe: with the tables that stand in front of
+/// it or, where
 /// none do, with the last ones as the ring's head.
 ///
-/// A transport stream may come cut anywhere. Bytes that are none are passed on as they come, and readers start at the end.
+/// A transport stream may come cut anywhere. Bytes that are none are passed on as they come, and readers start
+/// at the end.
 struct StreamFeed: ~Copyable {
     /// What the line is, once its first bytes have come.
     enum Kind: Sendable {
@@ -74,7 +76,8 @@ struct StreamFeed: ~Copyable {
         return UnsafeRawBufferPointer(rebasing: bytes[count...])
     }
 
-    /// Adds the whole packets at the front of `bytes`, up to the next place that needs a mark; or drops what is in front of
+    /// Adds the whole packets at the front of `bytes`, up to the next place that needs a mark; or drops what
+    /// is in front of
     /// the next sync byte. Gives how many bytes it went over.
     private mutating func takeRun(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard bytes[0] == TSPacket.syncByte else {

@@ -15,7 +15,8 @@ open class LiveRemuxerEnds {
 
 /// Turns a transport stream that goes on for ever into fragmented MP4, which browsers play, without coding anew.
 ///
-/// A fragment begins at each keyframe and at least every quarter of a second; the first one at what comes first. Runs on the
+/// A fragment begins at each keyframe and at least every quarter of a second; the first one at what comes
+/// first. Runs on the
 /// caller's thread, which FFmpeg holds until the end.
 public enum LiveRemuxer {
     /// How long a fragment is, in microseconds.

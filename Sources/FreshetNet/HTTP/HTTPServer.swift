@@ -2,16 +2,20 @@ import CWebSockets
 
 /// An HTTP server by libwebsockets, which is loaded by the first one.
 ///
-/// ``run()`` belongs to one thread of the caller's; ``wake()`` and ``stop()`` are for any. Memory: 34 KB for the server; a
-/// connection has up to 4 KB of request, one piece of 32 KB that the kernel did not take, and the kernel's send buffer, which
+/// ``run()`` belongs to one thread of the caller's; ``wake()`` and ``stop()`` are for any. Memory: 34 KB for
+/// the server; a
+/// connection has up to 4 KB of request, one piece of 32 KB that the kernel did not take, and the kernel's
+/// send buffer, which
 /// is set to 256 KB. A request that takes longer than 5 s, and a client that takes nothing for 30 s, are closed.
 public final class HTTPServer: @unchecked Sendable {
-    // Safe to share: the C server takes `wake` and `stop` from any thread; the handler is called by run()'s thread only, and
+    // Safe to share: the C server takes `wake` and `stop` from any thread; the handler is called by run()'s
+    // thread only, and
     // by deinit, when no other reference is left.
     private let server: OpaquePointer
     private let handler: HTTPHandler
 
-    /// Listens on the numeric `address` and `port` (0: any), with at most `connectionLimit` connections at once; more are
+    /// Listens on the numeric `address` and `port` (0: any), with at most `connectionLimit` connections at
+    /// once; more are
     /// closed as they come.
     public init(
         address: String, port: Int, connectionLimit: Int, handler: HTTPHandler
