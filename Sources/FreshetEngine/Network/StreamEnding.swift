@@ -33,12 +33,12 @@ struct StreamEnding {
     }
 
     /// True when the stream is over and every packet of it has come, or may no longer be waited for.
-    /// `highest` is the highest sequence number that came, where there are any: among those `received` may
-    /// be duplicates.
-    func isOver(received: Int, highest: Int64?, now: Instant) -> Bool {
+    /// `highest` is the highest sequence number that came, where there are any. Unless all came in order,
+    /// duplicates may be among those `received`, and the number shows nothing.
+    func isOver(received: Int, highest: Int64?, isInOrder: Bool = true, now: Instant) -> Bool {
         guard let deadline else { return false }
         if now >= deadline { return true }
-        guard announcedSequence != nil, UInt64(received) >= announcedCount else { return false }
+        guard isInOrder, announcedSequence != nil, UInt64(received) >= announcedCount else { return false }
         return highest.map { lostTail(after: $0) == 0 } ?? true
     }
 

@@ -16,6 +16,9 @@ final class StreamReceiver {
     /// How soon silence and the end are looked at again while something waits to be read.
     private static let postponement = Nanoseconds.milliseconds(5)
 
+    /// The most system calls of one turn that receive media.
+    private static let callLimit = 16
+
     private let options: ReceiveOptions
     private let isRTP: Bool
     // Unchecked exclusivity: a receiver belongs to one stage on one thread.
@@ -30,6 +33,8 @@ final class StreamReceiver {
     @exclusivity(unchecked) private var retransmissionMark = RetransmissionMark()
     @exclusivity(unchecked) private var ending = StreamEnding()
     @exclusivity(unchecked) private var receivedInEpoch = 0
+    /// Nothing came twice or behind a later one in this epoch.
+    @exclusivity(unchecked) private var isInOrder = true
     @exclusivity(unchecked) private var epochStart = Instant.zero
     @exclusivity(unchecked) private var lastArrival: Instant
     @exclusivity(unchecked) private var hasReportedSilence = false
@@ -86,9 +91,14 @@ final class StreamReceiver {
             readDeadline = context.now + options.batch
             context.isReadable = true
         }
+        var callsLeft = StreamReceiver.callLimit
         while !output.isFull {
             if reader.isDrained {
-                guard context.isReadable, try receive(limit: output.freeCount, context: &context) else {
+                // A flood that is all dropped must not keep the loop here for ever.
+                callsLeft -= 1
+                guard callsLeft >= 0, context.isReadable,
+                    try receive(limit: output.freeCount, context: &context)
+                else {
                     break
                 }
             }
@@ -171,7 +181,10 @@ final class StreamReceiver {
         }
         if header.marker { flags.insert(.hasMarker) }
         if retransmissionMark.read(header.ssrc) { flags.insert(.isRetransmission) }
-        packet.info.extendedSequence = sequence.extend(header.sequenceNumber)
+        let former = sequence.highest
+        let extended = sequence.extend(header.sequenceNumber)
+        if let former, extended <= former { isInOrder = false }
+        packet.info.extendedSequence = extended
         packet.info.ssrc = ssrc
         packet.info.epoch = selector.epoch
         packet.info.rtpTimestamp = header.timestamp
@@ -243,6 +256,7 @@ final class StreamReceiver {
         retransmissionMark = RetransmissionMark()
         ending.reset()
         receivedInEpoch = 0
+        isInOrder = true
         context.counters.add(.sourceChanges)
         context.report(.sourceChanged(description: sender.description))
         return isReplacement
@@ -314,7 +328,9 @@ final class StreamReceiver {
             countTail(context: &context)
             context.finishSource()
         }
-        if ending.isOver(received: receivedInEpoch, highest: sequence.highest, now: context.now) {
+        if ending.isOver(
+            received: receivedInEpoch, highest: sequence.highest, isInOrder: isInOrder, now: context.now)
+        {
             finish(context: &context)
         }
     }

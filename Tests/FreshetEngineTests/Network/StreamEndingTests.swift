@@ -28,9 +28,12 @@ import Testing
         // A duplicate stands for no packet that is still under way.
         #expect(!ending.isOver(received: 10, highest: 8, now: now))
         #expect(ending.isOver(received: 10, highest: nil, now: now))
+        // Nor when the last packet has come, and one before it has not.
+        #expect(!ending.isOver(received: 10, highest: 9, isInOrder: false, now: now))
         let last = now + StreamEnding.grace
         #expect(!ending.isOver(received: 0, highest: 3, now: Instant(nanoseconds: last.nanoseconds - 1)))
         #expect(ending.isOver(received: 0, highest: 3, now: last))
+        #expect(ending.isOver(received: 10, highest: 9, isInOrder: false, now: last))
     }
 
     @Test func `goodbyes repeated do not put the end off`() {
