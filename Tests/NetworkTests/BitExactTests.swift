@@ -70,8 +70,8 @@ struct BitExactTests {
             let input = try await TestMedia.generated(name)
             let place = way.place()
             // The loopback interface has no route for groups of IPv6 unless somebody gives it one.
-            let needsNetwork = place.isIPv6 || way == .rtpBroadcast || way == .udpBroadcast
-            let network = needsNetwork ? try await Namespace() : nil
+            let isBroadcast = way == .rtpBroadcast || way == .udpBroadcast
+            let network = place.isIPv6 || isBroadcast ? try await Namespace(hasBroadcast: isBroadcast) : nil
             let delivery = try await Delivery.run(
                 input, to: place.url(way.scheme), at: place, from: place.url(way.scheme, way.sourceQuery),
                 network: network)

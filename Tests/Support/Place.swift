@@ -45,7 +45,7 @@ public struct Place: Sendable {
     /// The loopback address.
     public static func local() -> Place { Place(number: nextNumber(), address: "127.0.0.1") }
 
-    /// Everybody on the network that each ``Namespace`` has.
+    /// Everybody on the network that a ``Namespace`` has when asked.
     public static func everybody() -> Place { Place(number: nextNumber(), address: "10.77.0.255") }
 
     /// True for an address of IPv6.
