@@ -33,6 +33,9 @@ let package = Package(
         .target(name: "FreshetWire", dependencies: ["FreshetCore"], swiftSettings: pure),
         .target(name: "FreshetStages", dependencies: ["FreshetCore", "FreshetWire"], swiftSettings: pure),
 
+        .target(
+            name: "FreshetOverlay", dependencies: ["FreshetCore", "FreshetWire"], swiftSettings: pure),
+
         // Edge rooms: Linux and FFmpeg; no protocol.
         .target(
             name: "FreshetNet", dependencies: ["FreshetCore", "CLinux", "CWebSockets"], swiftSettings: house),
@@ -44,7 +47,8 @@ let package = Package(
         .target(
             name: "FreshetEngine",
             dependencies: [
-                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetNet", "FreshetMedia", "CLinux",
+                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "FreshetNet", "FreshetMedia",
+                "CLinux",
             ],
             swiftSettings: house),
         .target(
@@ -65,6 +69,9 @@ let package = Package(
             name: "FreshetWireTests", dependencies: ["FreshetCore", "FreshetWire"], swiftSettings: house),
         .testTarget(
             name: "FreshetStagesTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetStages"],
+            swiftSettings: house),
+        .testTarget(
+            name: "FreshetOverlayTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetOverlay"],
             swiftSettings: house),
         .testTarget(
             name: "FreshetNetTests", dependencies: ["FreshetCore", "FreshetNet"], swiftSettings: house),
