@@ -15,7 +15,8 @@ enum StageRules {
         var listings: [StageListing] = []
         for piece in text.components(separatedBy: "struct ").dropFirst() {
             let type = piece.prefix { $0.isLetter || $0.isNumber }
-            guard text.contains("register(\(type).self"),
+            // A body that several stages share is named with the type that tells them apart.
+            guard text.contains("register(\(type).self") || text.contains("<\(type)>.self"),
                 let start = piece.range(of: "StageDescriptor(")?.upperBound
             else { continue }
             let descriptor = String(piece[start...])

@@ -10,8 +10,8 @@ struct ListeningSocket: ~Copyable {
     /// The socket cannot refuse other groups itself: the destination of each datagram must be looked at.
     let mustCheckDestination: Bool
 
-    /// Listens at `address`, and joins it when it is a group.
-    init(_ address: SocketAddress, _ options: ReceiveOptions) throws(SystemCallError) {
+    /// Listens at `address`, a port of `url`, and joins it when it is a group.
+    init(_ address: SocketAddress, of url: StreamURL, _ options: ReceiveOptions) throws(SystemCallError) {
         let isGroup = address.isMulticast
         let socket = try UDPSocket(address.family)
         let byteCount = socket.setReceiveBuffer(options.bufferByteCount)
@@ -20,8 +20,9 @@ struct ListeningSocket: ~Copyable {
         let mustCheck = isGroup && !socket.receiveOnlyJoinedGroups()
         var joining: MulticastMembership?
         if isGroup {
-            let name = try ListeningSocket.interfaceName(options)
-            joining = MulticastMembership(group: address, source: options.source, interfaceName: name)
+            let name = try ListeningSocket.interfaceName(url.interface ?? options.interface)
+            joining = MulticastMembership(
+                group: address, source: url.source ?? options.source, interfaceName: name)
             try joining?.join(socket)
         }
         if mustCheck { socket.reportDestination() }
@@ -35,8 +36,8 @@ struct ListeningSocket: ~Copyable {
     }
 
     /// The name of the interface to listen on, so that it is found again when it comes back.
-    private static func interfaceName(_ options: ReceiveOptions) throws(SystemCallError) -> String? {
-        guard let text = options.interface else { return nil }
+    private static func interfaceName(_ text: String?) throws(SystemCallError) -> String? {
+        guard let text else { return nil }
         return try NetworkInterface.named(text).name
     }
 

@@ -3,7 +3,8 @@ internal import FreshetNet
 
 /// The parameters that both receiving stages have beside their address, read.
 struct ReceiveOptions {
-    var url: StreamURL
+    /// Where to listen: one place, or several by which one stream comes.
+    var urls: [StreamURL]
     var interface: String?
     var source: SocketAddress?
     var timeout: Nanoseconds
@@ -23,11 +24,31 @@ struct ReceiveOptions {
         StageParameter("control", .flag, default: "true", "listen to RTCP on the next port"),
     ]
 
-    init(_ url: StreamURL, _ arguments: StageArguments) throws(StageError) {
-        self.url = url
+    /// The places that `text` names, joined by commas.
+    static func urls(_ text: String) throws(StageError) -> [StreamURL] {
+        var urls: [StreamURL] = []
+        for part in text.split(separator: ",") { urls.append(try StreamURL(String(part))) }
+        if urls.isEmpty {
+            throw .usage("a place to listen is needed: rtp://ADDRESS:PORT or udp://ADDRESS:PORT")
+        }
+        guard urls.count > 1 else { return urls }
+        if urls.count > ReceiveOptions.pathLimit {
+            throw .usage("a stream comes by at most \(ReceiveOptions.pathLimit) paths, not \(urls.count)")
+        }
+        if urls.contains(where: { $0.scheme == .udp }) {
+            throw .usage("'\(text)': only RTP packets can be told apart when they come by several paths")
+        }
+        return urls
+    }
+
+    /// The most paths by which one stream comes.
+    static let pathLimit = 8
+
+    init(_ urls: [StreamURL], _ arguments: StageArguments) throws(StageError) {
+        self.urls = urls
         let name = arguments.text("interface")
-        interface = url.interface ?? (name.isEmpty ? nil : name)
-        source = url.source
+        interface = name.isEmpty ? nil : name
+        source = nil
         let sourceText = arguments.text("source")
         if !sourceText.isEmpty {
             guard let address = SocketAddress(sourceText, port: 0) else {
@@ -35,13 +56,13 @@ struct ReceiveOptions {
             }
             source = address
         }
-        if source == nil && url.address.isSourceSpecific {
+        for url in urls where url.source == nil && source == nil && url.address.isSourceSpecific {
             throw .usage(
                 "\(url.address.host) is a source-specific group; say whose: \(url)?source=ADDRESS")
         }
         timeout = arguments.duration("timeout") ?? .zero
         batch = arguments.duration("batch") ?? .zero
         bufferByteCount = arguments.integer("buffer") ?? 0
-        hasControl = url.hasControl ?? arguments.flag("control")
+        hasControl = arguments.flag("control")
     }
 }

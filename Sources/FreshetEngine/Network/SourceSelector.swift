@@ -18,7 +18,8 @@ struct SourceSelector {
     }
 
     private static let silenceFloor = Nanoseconds.milliseconds(100)
-    private static let silenceCeiling = Nanoseconds.seconds(2)
+    /// The longest silence after which another source may take over.
+    static let silenceCeiling = Nanoseconds.seconds(2)
 
     /// Another source is told of once a minute, and others at most once a second.
     private static let newsInterval = Nanoseconds.seconds(60)

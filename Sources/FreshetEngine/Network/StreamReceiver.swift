@@ -4,6 +4,9 @@ internal import FreshetWire
 
 /// The working part of both receiving stages: reads datagrams into packets, keeps one source, notices silence
 /// and the end. One call a batch.
+///
+/// A stream that comes by several paths is one stream: every packet of every path goes down the line, and the
+/// buffer behind keeps the first copy of each (SMPTE ST 2022-7).
 final class StreamReceiver {
     /// Silence after which a person is told.
     private static let silenceNotice = Nanoseconds.seconds(1)
@@ -21,14 +24,17 @@ final class StreamReceiver {
 
     private let options: ReceiveOptions
     private let isRTP: Bool
-    // Unchecked exclusivity: a receiver belongs to one stage on one thread.
-    @exclusivity(unchecked) private var media: ListeningSocket
-    @exclusivity(unchecked) private var control: ListeningSocket?
-    @exclusivity(unchecked) private var reader = DatagramReader(capacity: 32)
-    @exclusivity(unchecked) private var controlReader = DatagramReader(capacity: 8)
-    private let controlPoller: Poller
+    private let paths: [ReceivingPath]
+    /// With several paths, tells which can be read.
+    // Unchecked exclusivity here and below: a receiver belongs to one stage on one thread.
+    @exclusivity(unchecked) private var mediaPoller: Poller?
+    @exclusivity(unchecked) private var controlPoller: Poller
     private let monitor: InterfaceMonitor
-    @exclusivity(unchecked) private var selector = SourceSelector()
+    /// The source, once there is one.
+    @exclusivity(unchecked) private var ssrc: UInt32 = 0
+    /// Counts the sources; the first is 0.
+    @exclusivity(unchecked) private var epoch: UInt32 = 0
+    @exclusivity(unchecked) private var hasSource = false
     @exclusivity(unchecked) private var sequence = SequenceExtender()
     @exclusivity(unchecked) private var retransmissionMark = RetransmissionMark()
     @exclusivity(unchecked) private var ending = StreamEnding()
@@ -46,40 +52,36 @@ final class StreamReceiver {
     /// Opens the sockets.
     init(_ options: ReceiveOptions, context: inout StageContext) throws(StageError) {
         self.options = options
-        isRTP = options.url.scheme == .rtp
+        isRTP = options.urls[0].scheme != .udp
         lastArrival = context.now
         rejoinDeadline = context.now + StreamReceiver.rejoinInterval
+        var paths: [ReceivingPath] = []
+        for url in options.urls { paths.append(try ReceivingPath(url, options, context: &context)) }
+        self.paths = paths
         do {
-            media = try ListeningSocket(options.url.address, options)
-            control = nil
             controlPoller = try Poller()
             monitor = try InterfaceMonitor()
-            try controlPoller.add(monitor.number, tag: 0)
+            try controlPoller.add(monitor.number, tag: UInt64(paths.count))
+            for (index, path) in paths.enumerated() {
+                guard let control = path.control else { continue }
+                try controlPoller.add(control.number, tag: UInt64(index))
+            }
+            mediaPoller = nil
+            if paths.count > 1 {
+                let poller = try Poller()
+                for (index, path) in paths.enumerated() {
+                    try poller.add(path.media.socket.number, tag: UInt64(index), onEdge: true)
+                }
+                mediaPoller = consume poller
+            }
         } catch { throw .failure(error.message) }
-        if media.mustCheckDestination {
-            reader.expect(options.url.address, interfaceIndex: media.interfaceIndex)
-        }
-        if media.bufferByteCount < options.bufferByteCount {
-            context.report(
-                .notice(
-                    "the receive buffer is \(media.bufferByteCount) bytes, not \(options.bufferByteCount); "
-                        + "raise net.core.rmem_max if packets are lost"))
-        }
-        openControl(context: &context)
     }
 
-    /// Listens to RTCP; a port that is taken costs the reports, not the stream.
-    private func openControl(context: inout StageContext) {
-        guard options.hasControl, let address = options.url.controlAddress else { return }
-        do {
-            let socket = try ListeningSocket(address, options)
-            try controlPoller.add(socket.socket.number, tag: 1)
-            control = consume socket
-        } catch { context.report(.notice("no reports are heard: \(error.message)")) }
+    /// What becomes readable with media; -1 when it is read at intervals.
+    var pollDescriptor: Int32 {
+        if options.batch != .zero { return -1 }
+        return mediaPoller?.number ?? paths[0].media.socket.number
     }
-
-    /// The media socket; -1 when it is read at intervals.
-    var pollDescriptor: Int32 { options.batch == .zero ? media.socket.number : -1 }
     /// Reports and changes of the network.
     var controlDescriptor: Int32 { controlPoller.number }
 
@@ -91,93 +93,99 @@ final class StreamReceiver {
             readDeadline = context.now + options.batch
             context.isReadable = true
         }
-        var callsLeft = StreamReceiver.callLimit
-        while !output.isFull {
-            if reader.isDrained {
-                // A flood that is all dropped must not keep the loop here for ever.
-                callsLeft -= 1
-                guard callsLeft >= 0, context.isReadable,
-                    try receive(limit: output.freeCount, context: &context)
-                else {
-                    break
-                }
-            }
-            guard let packet = reader.next(pool: context.pool) else {
-                if reader.isDrained { continue }
-                context.counters.add(.poolExhausted)
-                break
-            }
-            take(packet, into: &output, context: &context)
+        if context.isReadable { findReadable() }
+        var isDrained = true
+        var isReadable = false
+        for path in paths {
+            read(path, into: &output, context: &context)
+            if !path.reader.isDrained { isDrained = false }
+            if path.isReadable { isReadable = true }
         }
+        context.isReadable = isReadable
         // After the media: what is said of a source is heard once the source is known.
         if context.isControlReadable { readControl(context: &context) }
-        if reader.isDrained && !context.isReadable {
+        if isDrained && !isReadable {
             settle(context: &context)
         } else {
-            // What still waits in the socket may belong to the stream: neither silence nor the end yet.
+            // What still waits in a socket may belong to the stream: neither silence nor the end yet.
             postponed = context.now + StreamReceiver.postponement
         }
     }
 
-    /// Receives a batch; false when there was nothing.
-    private func receive(limit: Int, context: inout StageContext) throws(StageError) -> Bool {
-        let wanted = min(limit, reader.capacity)
-        switch reader.receive(media.socket, limit: wanted, pool: context.pool, now: context.now) {
-        case .success(let count):
-            if count == 0 && context.pool.freeCount == 0 {
+    /// Marks the paths that have something to read.
+    private func findReadable() {
+        guard options.batch == .zero, mediaPoller != nil else {
+            for path in paths { path.isReadable = true }
+            return
+        }
+        let count = (try? mediaPoller?.wait(until: .zero)) ?? 0
+        for index in 0..<count {
+            guard let tag = mediaPoller?[index].tag else { continue }
+            paths[Int(tag)].isReadable = true
+        }
+    }
+
+    private func read(
+        _ path: ReceivingPath, into output: inout PacketBatch, context: inout StageContext
+    ) {
+        var callsLeft = StreamReceiver.callLimit
+        while !output.isFull {
+            if path.reader.isDrained {
+                // A flood that is all dropped must not keep the loop here for ever.
+                callsLeft -= 1
+                guard callsLeft >= 0, path.isReadable,
+                    path.receive(limit: output.freeCount, context: &context)
+                else { return }
+            }
+            guard let packet = path.reader.next(pool: context.pool) else {
+                if path.reader.isDrained { continue }
                 context.counters.add(.poolExhausted)
-                return false
+                return
             }
-            // With the pool used up, fewer were asked for: the socket may hold more.
-            if count < wanted && context.pool.freeCount > 0 { context.isReadable = false }
-            return count > 0
-        case .failure(let errno):
-            context.isReadable = false
-            if errno == .wouldBlock || errno == .connectionRefused || errno == .networkUnreachable {
-                return false
-            }
-            if errno == .interrupted { return false }
-            context.report(.notice("receiving failed: \(errno)"))
-            return false
+            take(packet, path, into: &output, context: &context)
         }
     }
 
     @inline(__always)
-    private func take(_ packet: consuming Packet, into output: inout PacketBatch, context: inout StageContext)
-    {
-        let lost = reader.takeOverflowCount()
+    private func take(
+        _ packet: consuming Packet, _ path: ReceivingPath, into output: inout PacketBatch,
+        context: inout StageContext
+    ) {
+        let lost = path.reader.takeOverflowCount()
         if lost > 0 { context.counters.add(.kernelDrops, lost) }
-        if reader.isForOthers { return context.drop(packet, .foreign) }
-        if reader.isOversized { return context.drop(packet, .oversized) }
+        if path.reader.isForOthers { return context.drop(packet, .foreign) }
+        if path.reader.isOversized { return context.drop(packet, .oversized) }
         if packet.byteCount == 0 { return context.drop(packet, .malformed) }
-        let arrival = reader.arrival(now: context.now)
+        let arrival = path.reader.arrival(now: context.now)
         packet.info.arrival = arrival
         if isRTP {
-            takeRTP(packet, arrival, into: &output, context: &context)
+            takeRTP(packet, path, arrival, into: &output, context: &context)
         } else {
-            takeBare(packet, arrival, into: &output, context: &context)
+            takeBare(packet, path, arrival, into: &output, context: &context)
         }
     }
 
     @inline(__always)
     private func takeRTP(
-        _ packet: consuming Packet, _ arrival: Instant, into output: inout PacketBatch,
+        _ packet: consuming Packet, _ path: ReceivingPath, _ arrival: Instant, into output: inout PacketBatch,
         context: inout StageContext
     ) {
         guard let header = RTPHeader(parsing: packet.bytes), header.payloadByteCount > 0 else {
             return context.drop(packet, .malformed)
         }
         let ssrc = header.sourceSSRC
-        let sender = reader.sender
+        let sender = path.reader.sender
         var flags: PacketFlags = .hasSequence
-        if !selector.isChosen(sender, ssrc, arrival) {
+        if !path.selector.isChosen(sender, ssrc, arrival) {
             let isValid =
-                header.payloadType == RTPHeader.transportStreamPayloadType || header.payloadType >= 96
-            let verdict = selector.judge(
-                sender, ssrc, arrival,
-                isValid: isValid && isStream(packet, header.headerByteCount, header.payloadByteCount))
-            guard verdict == .newSource else { return refuse(packet, verdict, sender, context: &context) }
-            if begin(sender, arrival, context: &context) { flags.insert(.isDiscontinuity) }
+                (header.payloadType == RTPHeader.transportStreamPayloadType || header.payloadType >= 96)
+                && isStream(packet, header.headerByteCount, header.payloadByteCount)
+                && isFree(for: ssrc, path, arrival)
+            let verdict = path.selector.judge(sender, ssrc, arrival, isValid: isValid)
+            guard verdict == .newSource else {
+                return refuse(packet, verdict, path, sender, context: &context)
+            }
+            if begin(sender, ssrc, arrival, context: &context) { flags.insert(.isDiscontinuity) }
         }
         if header.marker { flags.insert(.hasMarker) }
         if retransmissionMark.read(header.ssrc) { flags.insert(.isRetransmission) }
@@ -186,25 +194,29 @@ final class StreamReceiver {
         if let former, extended <= former { isInOrder = false }
         packet.info.extendedSequence = extended
         packet.info.ssrc = ssrc
-        packet.info.epoch = selector.epoch
+        packet.info.epoch = epoch
         packet.info.rtpTimestamp = header.timestamp
         packet.info.headerByteCount = UInt16(truncatingIfNeeded: header.headerByteCount)
         packet.info.flags = flags
+        path.lastArrival = max(path.lastArrival, arrival)
         give(packet, arrival, payloadByteCount: header.payloadByteCount, into: &output, context: &context)
     }
 
     @inline(__always)
     private func takeBare(
-        _ packet: consuming Packet, _ arrival: Instant, into output: inout PacketBatch,
+        _ packet: consuming Packet, _ path: ReceivingPath, _ arrival: Instant, into output: inout PacketBatch,
         context: inout StageContext
     ) {
-        let sender = reader.sender
-        if !selector.isChosen(sender, 0, arrival) {
-            let verdict = selector.judge(sender, 0, arrival, isValid: isStream(packet, 0, packet.byteCount))
-            guard verdict == .newSource else { return refuse(packet, verdict, sender, context: &context) }
-            if begin(sender, arrival, context: &context) { packet.info.flags.insert(.isDiscontinuity) }
+        let sender = path.reader.sender
+        if !path.selector.isChosen(sender, 0, arrival) {
+            let verdict = path.selector.judge(
+                sender, 0, arrival, isValid: isStream(packet, 0, packet.byteCount))
+            guard verdict == .newSource else {
+                return refuse(packet, verdict, path, sender, context: &context)
+            }
+            if begin(sender, 0, arrival, context: &context) { packet.info.flags.insert(.isDiscontinuity) }
         }
-        packet.info.epoch = selector.epoch
+        packet.info.epoch = epoch
         let byteCount = packet.byteCount
         give(packet, arrival, payloadByteCount: byteCount, into: &output, context: &context)
     }
@@ -235,28 +247,44 @@ final class StreamReceiver {
         return true
     }
 
+    /// With several paths, another source is followed only when the one there is has fallen silent on all others.
+    private func isFree(for ssrc: UInt32, _ path: ReceivingPath, _ arrival: Instant) -> Bool {
+        if ssrc == self.ssrc || !hasSource { return true }
+        return !paths.contains {
+            $0 !== path && $0.selector.sender != nil
+                && arrival - $0.lastArrival <= SourceSelector.silenceCeiling
+        }
+    }
+
     private func refuse(
-        _ packet: consuming Packet, _ verdict: SourceSelector.Verdict, _ sender: SocketAddress,
-        context: inout StageContext
+        _ packet: consuming Packet, _ verdict: SourceSelector.Verdict, _ path: ReceivingPath,
+        _ sender: SocketAddress, context: inout StageContext
     ) {
         if case .foreign(isNews: true) = verdict {
             context.report(.secondSource(description: sender.description))
         }
-        context.drop(packet, selector.sender == nil ? .malformed : .foreign)
+        context.drop(packet, path.selector.sender == nil ? .malformed : .foreign)
     }
 
-    /// A source was chosen; true when it replaces another.
+    /// A source was chosen on a path; true when it replaces another.
     private func begin(
-        _ sender: SocketAddress, _ arrival: Instant, context: inout StageContext
+        _ sender: SocketAddress, _ ssrc: UInt32, _ arrival: Instant, context: inout StageContext
     ) -> Bool {
-        let isReplacement = selector.epoch > 0
+        // The stream that there is comes by one more path.
+        if paths.count > 1 && hasSource && ssrc == self.ssrc { return false }
+        let isReplacement = hasSource
         epochStart = arrival
-        if isReplacement { countTail(context: &context) }
+        if isReplacement {
+            countTail(context: &context)
+            epoch &+= 1
+        }
+        hasSource = true
+        self.ssrc = ssrc
         sequence.reset()
         retransmissionMark = RetransmissionMark()
         ending.reset()
         receivedInEpoch = 0
-        isInOrder = true
+        isInOrder = paths.count == 1
         context.counters.add(.sourceChanges)
         context.report(.sourceChanged(description: sender.description))
         return isReplacement
@@ -267,42 +295,37 @@ final class StreamReceiver {
     private func readControl(context: inout StageContext) {
         context.isControlReadable = false
         if monitor.drain() { rejoin(context: &context) }
-        guard control != nil else { return }
-        // Before a source is chosen its reports wait in the socket: they may be all that it still says.
-        guard selector.sender != nil else {
-            context.isControlReadable = true
-            return
-        }
-        for _ in 0..<16 {
-            guard case .success(let count)? = receiveControl(context: &context), count > 0 else { return }
-            while let packet = controlReader.next(pool: context.pool) {
-                // Whoever cannot send from the source's own address cannot end the stream; nor can what was
-                // said before it began.
-                let arrival = controlReader.arrival(now: context.now)
-                guard !controlReader.isOversized, selector.isChosenHost(controlReader.sender),
-                    arrival >= epochStart - StreamReceiver.stampTolerance
-                else { continue }
-                ending.read(packet.bytes, ssrc: isRTP ? selector.ssrc : nil, now: context.now)
+        for path in paths {
+            guard let control = path.control else { continue }
+            // Before a source is chosen its reports wait in the socket: they may be all that it still says.
+            if path.selector.sender == nil || !read(control, of: path, context: &context) {
+                context.isControlReadable = true
             }
         }
-        context.isControlReadable = true
     }
 
-    private func receiveControl(context: inout StageContext) -> Result<Int, Errno>? {
-        guard let socket = control.take() else { return nil }
-        let result = controlReader.receive(
-            socket.socket, limit: controlReader.capacity, pool: context.pool, now: context.now)
-        control = consume socket
-        return result
+    /// Reads the reports that came by `path`; false when there are more.
+    private func read(
+        _ control: ControlPort, of path: ReceivingPath, context: inout StageContext
+    ) -> Bool {
+        for _ in 0..<16 {
+            guard control.receive(context: &context) > 0 else { return true }
+            while let packet = control.next(context: &context) {
+                // Whoever cannot send from the source's own address cannot end the stream; nor can what was
+                // said before it began.
+                let arrival = control.arrival(now: context.now)
+                guard path.selector.isChosenHost(control.sender),
+                    arrival >= epochStart - StreamReceiver.stampTolerance
+                else { continue }
+                ending.read(packet.bytes, ssrc: isRTP ? ssrc : nil, now: context.now)
+            }
+        }
+        return false
     }
 
     private func rejoin(context: inout StageContext) {
         rejoinDeadline = context.now + StreamReceiver.rejoinInterval
-        _ = media.rejoin()
-        if var socket = control.take() {
-            _ = socket.rejoin()
-            control = consume socket
-        }
+        for path in paths { path.rejoin() }
     }
 
     // MARK: Time

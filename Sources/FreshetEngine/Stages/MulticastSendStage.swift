@@ -1,30 +1,10 @@
-public import FreshetCore
+internal import FreshetCore
 internal import FreshetNet
 
-/// Sends packets to one multicast group, of any source (ASM) or for receivers that name this source (SSM).
-///
-/// The same as ``UDPSendStage`` with one destination that must be a group.
-public struct MulticastSendStage: Stage, ~Copyable {
-    private let request: DestinationRequest
-    private let bufferByteCount: Int
-    private let descriptionPath: String
-    private var sender: StreamSender?
-
-    /// Reads the group; opens nothing.
-    public init(arguments: StageArguments) throws(StageError) {
-        let url = try GroupParameters.url(arguments)
-        guard url.address.isMulticast else {
-            throw .usage(
-                "multicast-send: \(url.address.host) is not a multicast address (224.0.0.0 to 239.255.255.255, "
-                    + "or ff00::/8); use udp-send for others")
-        }
-        request = SendParameters.request(url, arguments)
-        bufferByteCount = arguments.integer("buffer") ?? 0
-        descriptionPath = arguments.text("sdp")
-    }
-
-    /// Name, parameters, ports and help.
-    public static var descriptor: StageDescriptor {
+/// `multicast-send`: to one group, of any source (ASM) or for receivers that name this source (SSM). The same as
+/// `udp-send` with one destination that must be a group; see ``SendStage``.
+struct MulticastSendPlace: SendPlace {
+    static var descriptor: StageDescriptor {
         StageDescriptor(
             name: "multicast-send", summary: "sends to a multicast group", takes: [.rtp, .transportStream],
             gives: .none,
@@ -33,36 +13,18 @@ public struct MulticastSendStage: Stage, ~Copyable {
                 "demux input=media/clip.ts ! packetize ! pace ! multicast-send group=239.77.1.1:5004 ttl=4")
     }
 
-    /// Opens the socket.
-    public mutating func start(context: inout StageContext) throws(StageError) {
-        sender = try StreamSender([request], sendBufferByteCount: bufferByteCount, random: &context.random)
-        if !descriptionPath.isEmpty { try StreamSender.describe([request], to: descriptionPath) }
+    static func requests(_ arguments: StageArguments) throws(StageError) -> [DestinationRequest] {
+        let url = try GroupParameters.url(arguments)
+        guard url.address.isMulticast else {
+            throw .usage(
+                "multicast-send: \(url.address.host) is not a multicast address (224.0.0.0 to 239.255.255.255, "
+                    + "or ff00::/8); use udp-send for others")
+        }
+        return [SendParameters.request(url, arguments)]
     }
-
-    /// Sends what waits.
-    public mutating func process(
-        _ input: inout PacketBatch, into output: inout PacketBatch, context: inout StageContext
-    ) throws(StageError) {
-        try sender?.process(&input, context: &context)
-    }
-
-    /// Sends the report that is due.
-    public mutating func advance(into output: inout PacketBatch, context: inout StageContext)
-        throws(StageError)
-    {
-        sender?.advance(context: &context)
-    }
-
-    /// Says goodbye.
-    public mutating func finish(
-        into output: inout PacketBatch, context: inout StageContext
-    ) throws(StageError) -> Bool {
-        sender?.finish(context: &context) ?? true
-    }
-
-    /// When a report is due, or a full socket is tried again.
-    public var nextDeadline: Instant? { sender?.nextDeadline }
 }
+
+typealias MulticastSendStage = SendStage<MulticastSendPlace>
 
 /// How a stage is told its group: as an address, or as a URL.
 enum GroupParameters {
@@ -89,6 +51,4 @@ enum GroupParameters {
 }
 
 @section("freshet_stages") @used
-private let registration: @convention(c) (UnsafeMutableRawPointer) -> Void = {
-    register(MulticastSendStage.self, in: $0)
-}
+private let registration: StageRegistration = { register(SendStage<MulticastSendPlace>.self, in: $0) }

@@ -1,5 +1,5 @@
 import FreshetCore
-import FreshetEngine
+@testable import FreshetEngine
 import FreshetNet
 import FreshetWire
 import Synchronization
