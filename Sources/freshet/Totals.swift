@@ -24,12 +24,16 @@ struct Totals {
     }
 
     private static let named: [(String, Counter)] = [
-        ("received", .received), ("lost", .lost), ("recovered", .recovered), ("duplicates", .duplicates),
+        ("received", .received), ("lost", .lost), ("recovered", .recovered),
+        ("recoveredByFEC", .recoveredByFEC), ("recoveredByNeighbour", .recoveredByNeighbour),
+        ("recoveredByPath", .recoveredByPath), ("duplicates", .duplicates),
         ("reordered", .reordered), ("late", .late), ("malformed", .malformed), ("foreign", .foreign),
         ("oversized", .oversized), ("kernelDrops", .kernelDrops), ("queueDrops", .queueDrops),
         ("sendErrors", .sendErrors), ("impaired", .impaired), ("discontinuities", .discontinuities),
         ("continuityErrors", .continuityErrors), ("sourceChanges", .sourceChanges),
-        ("poolExhausted", .poolExhausted),
+        ("poolExhausted", .poolExhausted), ("requestsOut", .requestsOut), ("requestsIn", .requestsIn),
+        ("requestsRefused", .requestsRefused), ("repairsOut", .repairsOut),
+        ("repairBytesOut", .repairBytesOut), ("parityOut", .parityOut), ("parityIn", .parityIn),
     ]
 
     /// One JSON object.
@@ -41,6 +45,8 @@ struct Totals {
         for (name, counter) in Totals.named { fields.append("\"\(name)\":\(sums[counter])") }
         fields.append(
             "\"latencyMs\":\(Totals.decimal(Int64(gauges[.latencyNanoseconds]), divisor: 1_000_000))")
+        fields.append(
+            "\"roundTripMs\":\(Totals.decimal(Int64(gauges[.roundTripNanoseconds]), divisor: 1_000_000))")
         fields.append("\"jitterMs\":\(Totals.decimal(Int64(gauges[.jitterNanoseconds]), divisor: 1_000_000))")
         fields.append(
             "\"driftPpm\":\(Totals.decimal(Int64(gauges[.clockDriftPartsPerBillion]), divisor: 1000))")

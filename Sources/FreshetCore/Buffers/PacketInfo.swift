@@ -58,4 +58,10 @@ public struct PacketFlags: OptionSet, Sendable {
     public static let isFormat = PacketFlags(rawValue: 1 << 6)
     /// The packet carries a PCR at or before its last byte.
     public static let hasClockReference = PacketFlags(rawValue: 1 << 7)
+    /// The packet was computed from parity (FEC); `isRetransmission` is set too.
+    public static let isFromParity = PacketFlags(rawValue: 1 << 8)
+    /// Another receiver sent the packet again, not its source; `isRetransmission` is set too.
+    public static let isFromNeighbour = PacketFlags(rawValue: 1 << 9)
+    /// The packet came by another path than the first (SMPTE ST 2022-7).
+    public static let isFromSecondPath = PacketFlags(rawValue: 1 << 10)
 }

@@ -8,6 +8,8 @@ public enum Counter: Int, CaseIterable, Sendable {
     case lost
     /// Packets that were missing and came by repair.
     case recovered
+    /// Of those: computed from parity, sent again by another receiver, come by a second path.
+    case recoveredByFEC, recoveredByNeighbour, recoveredByPath
     /// Packets that came again and were dropped.
     case duplicates
     /// Packets that came behind a later one.
@@ -44,12 +46,22 @@ public enum Counter: Int, CaseIterable, Sendable {
     case items
     /// Times playout ran dry: packets came after the instant at which they were due.
     case underruns
+    /// Datagrams that ask for packets again, sent; and heard.
+    case requestsOut, requestsIn
+    /// Packets sent again (or parity sent in answer), and their bytes.
+    case repairsOut, repairBytesOut
+    /// Requests that were not answered: for what was never sent, is no longer kept, or beyond the budget.
+    case requestsRefused
+    /// Datagrams of parity sent, and come.
+    case parityOut, parityIn
     /// Gauge: packets waiting in the stage now.
     case queued
     /// Gauge: latency added by the stage or measured by it, in nanoseconds.
     case latencyNanoseconds
     /// Gauge: interarrival jitter (RFC 3550 §6.4.1), in nanoseconds.
     case jitterNanoseconds
+    /// Gauge: round trip to the source, in nanoseconds.
+    case roundTripNanoseconds
     /// Gauge: the source's clock against ours, in parts per billion.
     case clockDriftPartsPerBillion
 
@@ -77,7 +89,7 @@ public enum DropReason: Sendable {
 
 /// The counters of one stage: plain integers, written by the loop's own thread only.
 public struct Counters: Sendable {
-    @usableFromInline var values = InlineArray<32, Int>(repeating: 0)
+    @usableFromInline var values = InlineArray<48, Int>(repeating: 0)
 
     /// All zero.
     public init() { precondition(Counter.allCases.count <= values.count) }

@@ -12,8 +12,8 @@ public import FreshetCore
 /// - **late**: a packet that came after its number had been given up, or from before all that was given out;
 ///   dropped.
 /// - **duplicates**: a packet whose number had already been received; dropped.
-/// - **reordered**: a packet that came in time, but behind one with a higher number.
-/// - **recovered**: a retransmission that filled a hole in time.
+/// - **reordered**: a packet that came in time, but behind one with a higher number, and was not sent again.
+/// - **recovered**: a repair (or a second path's packet) that filled a hole in time.
 ///
 /// Inside, packets stand at *positions*: the sequence number plus a shift that changes with each segment of
 /// the stream. A new segment begins at the start, with each new epoch, when numbering jumps further than the
@@ -100,7 +100,7 @@ public struct ReorderBuffer: ~Copyable {
     /// Notes that the packet with `info`, for which ``isNext(_:)`` is true, was given out by the caller.
     @inline(__always)
     mutating func pass(_ info: PacketInfo, counters: inout Counters) {
-        if info.flags.contains(.isRetransmission) { counters.add(.recovered) }
+        if info.flags.contains(.isRetransmission) { counters.addRecovery(info.flags) }
         received.mark(next)
         restarts.advanced(at: info.arrival)
         next &+= 1
@@ -146,8 +146,12 @@ public struct ReorderBuffer: ~Copyable {
         _ packet: consuming Packet, _ info: PacketInfo, at position: Int64, _ mark: Int64,
         _ counters: inout Counters
     ) {
-        if position < highest { counters.add(.reordered) }
-        if info.flags.contains(.isRetransmission) { counters.add(.recovered) }
+        if info.flags.contains(.isRetransmission) {
+            counters.addRecovery(info.flags)
+        } else if position < highest {
+            if info.flags.contains(.isFromSecondPath) { counters.addRecovery(info.flags) }
+            counters.add(.reordered)
+        }
         received.mark(position)
         restarts.advanced(at: info.arrival)
         if let overflow = arrivals.append(position, info.arrival) { force(through: overflow) }
@@ -368,5 +372,20 @@ public struct ReorderBuffer: ~Copyable {
         guard position > next else { return }
         counters.add(.lost, segments.lostCount(from: next, to: position, isAtPacket: isAtPacket))
         next = position
+    }
+}
+
+extension Counters {
+    /// A packet that was missing came, in one of the ways that `flags` tell.
+    @inline(never)
+    fileprivate mutating func addRecovery(_ flags: PacketFlags) {
+        add(.recovered)
+        if flags.contains(.isFromParity) {
+            add(.recoveredByFEC)
+        } else if flags.contains(.isFromNeighbour) {
+            add(.recoveredByNeighbour)
+        } else if flags.contains(.isFromSecondPath) {
+            add(.recoveredByPath)
+        }
     }
 }
