@@ -27,12 +27,16 @@ let package = Package(
         .target(name: "CLinux", path: "Sources/System/CLinux"),
         .target(name: "CFFmpeg", path: "Sources/System/CFFmpeg"),
         .target(name: "CWebSockets", path: "Sources/System/CWebSockets"),
+        .target(name: "CISAL", path: "Sources/System/CISAL"),
 
         // Pure rooms: bytes, packets and instants; no clock, socket, thread, file or randomness of their own.
         .target(name: "FreshetCore", swiftSettings: house),
         .target(name: "FreshetWire", dependencies: ["FreshetCore"], swiftSettings: pure),
         .target(name: "FreshetStages", dependencies: ["FreshetCore", "FreshetWire"], swiftSettings: pure),
 
+        .target(
+            name: "FreshetCoding", dependencies: ["FreshetCore", "FreshetWire", "CISAL"], swiftSettings: house
+        ),
         .target(
             name: "FreshetOverlay", dependencies: ["FreshetCore", "FreshetWire"], swiftSettings: pure),
 
@@ -67,6 +71,10 @@ let package = Package(
         .testTarget(name: "FreshetCoreTests", dependencies: ["FreshetCore"], swiftSettings: house),
         .testTarget(
             name: "FreshetWireTests", dependencies: ["FreshetCore", "FreshetWire"], swiftSettings: house),
+        .testTarget(
+            name: "FreshetCodingTests",
+            dependencies: ["FreshetCore", "FreshetWire", "FreshetStages", "FreshetCoding"],
+            swiftSettings: house),
         .testTarget(
             name: "FreshetStagesTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetStages"],
             swiftSettings: house),

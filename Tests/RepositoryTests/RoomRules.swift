@@ -5,27 +5,32 @@ enum RoomRules {
     static let mayImport: [String: Set<String>] = [
         "FreshetCore": [],
         "FreshetWire": ["FreshetCore"],
+        "FreshetCoding": ["FreshetCore", "FreshetWire", "CISAL"],
         "FreshetStages": ["FreshetCore", "FreshetWire"],
-        "FreshetOverlay": ["FreshetCore", "FreshetWire"],
+        "FreshetOverlay": ["FreshetCore", "FreshetWire", "FreshetCoding"],
         "FreshetTrust": ["FreshetCore", "FreshetWire", "CSodium", "CSRTP"],
         "FreshetNet": ["FreshetCore", "CLinux", "CWebSockets"],
         "FreshetMedia": ["FreshetCore", "FreshetWire", "CFFmpeg"],
         "FreshetSimulator": [
-            "FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "FreshetTrust",
+            "FreshetCore", "FreshetWire", "FreshetCoding", "FreshetStages", "FreshetOverlay", "FreshetTrust",
         ],
         "FreshetPipelines": [],
         "FreshetEngine": [
-            "FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "FreshetTrust", "FreshetNet",
+            "FreshetCore", "FreshetWire", "FreshetCoding", "FreshetStages", "FreshetOverlay", "FreshetTrust",
+            "FreshetNet",
             "FreshetMedia", "CLinux",
         ],
         "freshet": [
-            "FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "FreshetTrust", "FreshetNet",
+            "FreshetCore", "FreshetWire", "FreshetCoding", "FreshetStages", "FreshetOverlay", "FreshetTrust",
+            "FreshetNet",
             "FreshetMedia", "FreshetEngine", "FreshetPipelines", "FreshetSimulator", "CLinux",
         ],
     ]
 
     /// Rooms that know bytes, packets and instants and nothing else.
-    static let pure: Set<String> = ["FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay"]
+    static let pure: Set<String> = [
+        "FreshetCore", "FreshetWire", "FreshetCoding", "FreshetStages", "FreshetOverlay",
+    ]
 
     /// Words that mean a clock, a thread, chance or speech. Pure rooms are given all of these as arguments.
     static let bannedWords: Set<Substring> = [
