@@ -27,6 +27,7 @@ enum CommandLineTool {
                 return Status.done
             case "run": return try RunCommand.run(rest)
             case "check": return try CheckCommand.run(rest)
+            case "emulate": return try EmulateCommand.run(rest)
             case "stages": return try StagesCommand.run(rest)
             default: return try named(name, rest)
             }
@@ -38,7 +39,7 @@ enum CommandLineTool {
 
     private static func named(_ name: String, _ arguments: [String]) throws(PipelineError) -> Int32 {
         guard let text = EmbeddedPipelines.text(of: name) else {
-            let known = EmbeddedPipelines.all.map(\.name) + ["run", "check", "stages", "help"]
+            let known = EmbeddedPipelines.all.map(\.name) + ["run", "check", "stages", "emulate", "help"]
             throw .usage("there is no command '\(name)'; there are \(known.joined(separator: ", "))")
         }
         return try PipelineCommand(name: name, text: text).run(arguments)

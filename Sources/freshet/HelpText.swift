@@ -22,6 +22,7 @@ enum HelpText {
               run       run a pipeline file with name=value …, or a pipeline written as text
               check     check a pipeline and draw it
               stages    list the stages, or show one
+              emulate   imitate a bad network between programs
               help      show a command's page: freshet help send
 
             Exit status: 0 done, 1 could not go on, 2 wrong usage.

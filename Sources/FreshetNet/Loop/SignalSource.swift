@@ -1,25 +1,30 @@
 import CLinux
 
-/// The signals that ask the program to end, as a descriptor to watch (signalfd) instead of a handler.
+/// The signals that ask the program to end or to report, as a descriptor to watch (signalfd) instead of a handler.
 ///
 /// Make it on the main thread before any other thread: the signals are blocked for that thread and those it
 /// makes.
 public struct SignalSource: ~Copyable {
-    /// A request to end.
+    /// What a signal asks for.
     public enum Request: Sendable, Equatable {
         /// SIGINT: Ctrl-C.
         case interrupt
         /// SIGTERM: a polite kill.
         case terminate
+        /// SIGUSR1: say how things are, and go on.
+        case report
     }
 
     private let descriptor: Descriptor
     private static let interruptNumber: Int32 = 2
     private static let terminateNumber: Int32 = 15
+    private static let reportNumber: Int32 = 10
 
-    /// Takes SIGINT and SIGTERM.
-    public init() throws(SystemCallError) {
-        let signals = [SignalSource.interruptNumber, SignalSource.terminateNumber]
+    /// Takes SIGINT and SIGTERM, and SIGUSR1 too when `takesReports`.
+    public init(takesReports: Bool = false) throws(SystemCallError) {
+        let signals =
+            [SignalSource.interruptNumber, SignalSource.terminateNumber]
+            + (takesReports ? [SignalSource.reportNumber] : [])
         descriptor = Descriptor(
             taking: try check("cannot watch signals") { clinux_signalfd(signals, Int32(signals.count)) })
     }
@@ -32,6 +37,7 @@ public struct SignalSource: ~Copyable {
         switch systemCall({ clinux_signalfd_read(descriptor.number) }) {
         case SignalSource.interruptNumber: .interrupt
         case SignalSource.terminateNumber: .terminate
+        case SignalSource.reportNumber: .report
         default: nil
         }
     }

@@ -1,12 +1,13 @@
-import FreshetCore
+public import FreshetCore
 
 /// A bounded queue of packets ordered by the instant at which they leave; those of the same instant leave in
 /// the order in which they came. A binary heap over fixed storage.
-struct DepartureQueue: ~Copyable {
+public struct DepartureQueue: ~Copyable {
     private struct Node {
         var departure: Instant
         var serial: Int64
         var place: Int
+        var tag: UInt64
 
         static func < (a: Node, b: Node) -> Bool {
             a.departure < b.departure || (a.departure == b.departure && a.serial < b.serial)
@@ -20,26 +21,31 @@ struct DepartureQueue: ~Copyable {
     private let capacity: Int
 
     /// An empty queue for `capacity` packets.
-    init(capacity: Int) {
+    public init(capacity: Int) {
         self.capacity = capacity
         nodes.reserveCapacity(capacity)
         places = FixedSlots(capacity: capacity)
         freePlaces = Array((0..<capacity).reversed())
     }
 
-    var count: Int { nodes.count }
-    var freeCount: Int { capacity - nodes.count }
+    /// How many packets are under way.
+    public var count: Int { nodes.count }
+    /// How many more can be.
+    public var freeCount: Int { capacity - nodes.count }
 
     /// When the next packet leaves; `nil` when there is none.
-    var nextDeparture: Instant? { nodes.first?.departure }
+    public var nextDeparture: Instant? { nodes.first?.departure }
 
-    /// Puts a packet in; traps when full.
-    mutating func insert(_ packet: consuming Packet, departure: Instant) {
+    /// The tag that the next packet came in with; `nil` when there is none.
+    public var nextTag: UInt64? { nodes.first?.tag }
+
+    /// Puts a packet in, with a tag of the caller's; traps when full.
+    public mutating func insert(_ packet: consuming Packet, departure: Instant, tag: UInt64 = 0) {
         guard let place = freePlaces.popLast() else {
             preconditionFailure("insert into a full departure queue")
         }
         places.put(packet, at: place)
-        nodes.append(Node(departure: departure, serial: serial, place: place))
+        nodes.append(Node(departure: departure, serial: serial, place: place, tag: tag))
         serial &+= 1
         var child = nodes.count - 1
         while child > 0 {
@@ -51,7 +57,7 @@ struct DepartureQueue: ~Copyable {
     }
 
     /// Takes the packet that leaves first.
-    mutating func popFirst() -> Packet? {
+    public mutating func popFirst() -> Packet? {
         guard let first = nodes.first else { return nil }
         let last = nodes.removeLast()
         if !nodes.isEmpty {

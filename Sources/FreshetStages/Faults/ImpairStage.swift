@@ -20,24 +20,7 @@ public struct ImpairStage: Stage, ~Copyable {
     }
 
     private static var parameters: [StageParameter] {
-        [
-            StageParameter("delay", .duration, default: "0", "how long every packet takes"),
-            StageParameter("jitter", .duration, default: "0", "up to how much longer, each by its own dice"),
-            StageParameter(
-                "shape", .choice(["uniform", "normal"]), default: "uniform", "how jitter is distributed"),
-            StageParameter("ordered", .flag, default: "false", "jitter does not change the order of packets"),
-            StageParameter("loss", .ratio, default: "0", "share of packets lost"),
-            StageParameter(
-                "burst", .integer(1...100_000), default: "1", "mean number of packets lost in a row"),
-            StageParameter("reorder", .ratio, default: "0", "share of packets that later ones overtake"),
-            StageParameter(
-                "reorder-depth", .integer(1...10_000), default: "10", "by how many packets at most"),
-            StageParameter("duplicate", .ratio, default: "0", "share of packets that come twice"),
-            StageParameter("corrupt", .ratio, default: "0", "share of packets with one bit flipped"),
-            StageParameter("rate", .bitRate, default: "0", "bits per second the link carries; 0: no limit"),
-            StageParameter(
-                "queue", .duration, default: "100ms", "longest wait for the rate before packets are dropped"),
-            StageParameter("mtu", .integer(0...65_535), default: "0", "longest packet in bytes; 0: no limit"),
+        LinkModel.Configuration.parameters + [
             StageParameter(
                 "hold", .integer(16...1_048_576), default: "16384", "how many packets can be under way"),
             StageParameter(
@@ -56,22 +39,8 @@ public struct ImpairStage: Stage, ~Copyable {
 
     /// A stage with the parameters of the descriptor.
     public init(arguments: StageArguments) throws(StageError) {
-        var configuration = LinkModel.Configuration()
-        configuration.delay = arguments.duration("delay") ?? .zero
-        configuration.jitter = arguments.duration("jitter") ?? .zero
-        configuration.jitterShape = arguments.text("shape") == "normal" ? .normal : .uniform
-        configuration.isOrdered = arguments.flag("ordered")
-        configuration.loss = arguments.partsPerMillion("loss")
-        configuration.burst = arguments.integer("burst") ?? 1
-        configuration.reorder = arguments.partsPerMillion("reorder")
-        configuration.reorderDepth = arguments.integer("reorder-depth") ?? 10
-        configuration.duplicate = arguments.partsPerMillion("duplicate")
-        configuration.corrupt = arguments.partsPerMillion("corrupt")
-        configuration.rate = arguments.bitRate("rate") ?? 0
-        configuration.queue = arguments.duration("queue") ?? .milliseconds(100)
-        configuration.mtu = arguments.integer("mtu") ?? 0
         self.init(
-            configuration, hold: arguments.integer("hold") ?? 16384,
+            try LinkModel.Configuration(arguments), hold: arguments.integer("hold") ?? 16384,
             seed: UInt64(arguments.integer("seed") ?? 1))
     }
 

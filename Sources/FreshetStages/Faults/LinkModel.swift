@@ -5,7 +5,7 @@ public import FreshetCore
 /// A pure state machine used wherever Freshet imitates a network. A packet's way through the link:
 ///
 /// ```
-///  MTU ─▶ queue and rate ─▶ loss ─▶ delay, jitter, reorder ─▶ (corruption) ─▶ out, perhaps twice
+///  cut? ─▶ MTU ─▶ queue and rate ─▶ loss ─▶ delay, jitter, reorder ─▶ (corruption) ─▶ out, perhaps twice
 /// ```
 ///
 /// For every packet the same number of dice is drawn, whatever the settings. So the packet with index *k*
@@ -14,7 +14,9 @@ public import FreshetCore
 ///
 /// Bursts follow the Gilbert model (E. N. Gilbert, "Capacity of a burst-noise channel", 1960; the two-state
 /// case of Gilbert–Elliott in which the bad state loses all): with mean loss *p* and mean burst length *b*
-/// the link turns bad with probability p / (b (1 − p)) and good again with 1 / b, at each packet.
+/// the link turns bad with probability p / (b (1 − p)) and good again with 1 / b, at each packet. A sparse
+/// flow would then stay in the bad state for long; with a burst *time* the same two states change by time,
+/// whoever sends (``OutageSchedule``).
 public struct LinkModel: Sendable {
     /// How jitter is distributed over its range.
     public enum JitterShape: Sendable {
@@ -38,6 +40,14 @@ public struct LinkModel: Sendable {
         public var loss = 0
         /// Mean number of packets lost in a row; 1 or less: each by itself.
         public var burst = 1
+        /// Mean time for which everything is lost in a row; not zero: takes the place of ``burst``.
+        public var burstTime = Nanoseconds.zero
+        /// When the link is cut, from its beginning.
+        public var cuts: [OutageSchedule.Outage] = []
+        /// And when it is cut by chance.
+        public var randomCuts = OutageSchedule.Chance()
+        /// The seed of the random cuts; links that take turns have one in common. `nil`: the link's own.
+        public var cutSeed: UInt64?
         /// Share of packets held back so that later ones overtake them.
         public var reorder = 0
         /// Most packets that overtake one held back (1 to this many, by the packets' mean spacing).
@@ -65,6 +75,8 @@ public struct LinkModel: Sendable {
         case queueFull
         /// Longer than the MTU.
         case tooLong
+        /// The link was cut.
+        case cut
     }
 
     /// What happens to one packet.
@@ -83,6 +95,9 @@ public struct LinkModel: Sendable {
     private var lastDeparture = Instant.zero
     private var lastEntry: Instant?
     private var meanInterval: Int64 = 0
+    private var beginning: Instant?
+    private var bursts: OutageSchedule?
+    private var cuts: OutageSchedule?
 
     private let lossThreshold: UInt64
     private let badThreshold: UInt64
@@ -91,9 +106,11 @@ public struct LinkModel: Sendable {
     private let duplicateThreshold: UInt64
     private let corruptThreshold: UInt64
 
-    /// A link with the given behaviour; all its chance comes from `seed`.
-    public init(_ configuration: Configuration, seed: UInt64) {
+    /// A link with the given behaviour; all its chance comes from `seed`. Its time counts from `beginning`,
+    /// or from its first packet when that is `nil`.
+    public init(_ configuration: Configuration, seed: UInt64, beginning: Instant? = nil) {
         self.configuration = configuration
+        self.beginning = beginning
         random = PRNG(seed: seed)
         lossThreshold = LinkModel.threshold(configuration.loss, of: 1_000_000)
         reorderThreshold = LinkModel.threshold(configuration.reorder, of: 1_000_000)
@@ -105,7 +122,23 @@ public struct LinkModel: Sendable {
         let burst = max(1, configuration.burst, rest > 0 ? (loss + rest - 1) / rest : 1)
         badThreshold = LinkModel.threshold(loss, of: burst * rest)
         goodThreshold = rest == 0 ? 0 : LinkModel.threshold(1, of: burst)
+        if loss > 0 && rest > 0 && configuration.burstTime > .zero {
+            var chance = OutageSchedule.Chance()
+            chance.meanDown = configuration.burstTime
+            chance.meanUp = Nanoseconds(
+                configuration.burstTime.count.multipliedFullWidthQuotient(by: Int64(rest), loss))
+            chance.isSteady = true
+            bursts = OutageSchedule(chance: chance, seed: random.split(by: 1).first)
+        }
+        if !configuration.cuts.isEmpty || configuration.randomCuts.meanUp > .zero {
+            cuts = OutageSchedule(
+                given: configuration.cuts, chance: configuration.randomCuts,
+                seed: configuration.cutSeed ?? random.split(by: 2).first)
+        }
     }
+
+    /// How often the link has been cut so far.
+    public var cutCount: Int { cuts?.beginCount ?? 0 }
 
     /// The 64-bit number below which a die falls `part` times in `whole`.
     private static func threshold(_ part: Int, of whole: Int) -> UInt64 {
@@ -142,7 +175,9 @@ public struct LinkModel: Sendable {
     public mutating func decide(now: Instant, byteCount: Int) -> Verdict {
         let dice = Dice(&random)
         noteEntry(now)
-        let isLost = isLost(dice.loss)
+        let age = age(now)
+        let isLost = isLost(dice.loss, age)
+        if cuts?.isAway(at: age) == true { return .lost(.cut) }
         if configuration.mtu > 0 && byteCount > configuration.mtu { return .lost(.tooLong) }
         guard let sent = transmit(byteCount, now: now) else { return .lost(.queueFull) }
         if isLost { return .lost(.random) }
@@ -172,7 +207,16 @@ public struct LinkModel: Sendable {
         lastEntry = now
     }
 
-    private mutating func isLost(_ die: UInt64) -> Bool {
+    private mutating func age(_ now: Instant) -> Nanoseconds {
+        guard let beginning else {
+            self.beginning = now
+            return .zero
+        }
+        return now - beginning
+    }
+
+    private mutating func isLost(_ die: UInt64, _ age: Nanoseconds) -> Bool {
+        if bursts != nil { return bursts?.isAway(at: age) == true }
         if configuration.burst <= 1 { return die < lossThreshold }
         if isBad {
             isBad = die >= goodThreshold
@@ -203,6 +247,14 @@ public struct LinkModel: Sendable {
             let share = UInt64(NormalQuantiles.share(die))
             return Nanoseconds(Int64(truncatingIfNeeded: (UInt128(share) * UInt128(range)) >> 16))
         }
+    }
+}
+
+extension PRNG {
+    /// The first number of a generator that is needed for nothing else.
+    fileprivate var first: UInt64 {
+        var copy = self
+        return copy.next()
     }
 }
 

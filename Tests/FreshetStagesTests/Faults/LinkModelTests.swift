@@ -50,6 +50,37 @@ import Testing
         #expect(abs(mean - ideal) <= ideal / 10, "mean burst \(mean) of 100, expected \(ideal)")
     }
 
+    @Test(arguments: [1, 40])
+    func `losses by time last as long for a sparse flow as for a dense one`(interval: Int64) {
+        var link = LinkModel(
+            configuration {
+                $0.loss = 50_000
+                $0.burstTime = .milliseconds(26)
+            }, seed: 12)
+        let isLost = (0..<200_000).map {
+            link.decide(now: milliseconds(Int64($0) * interval), byteCount: 1328) == .lost(.random)
+        }
+        let lost = isLost.filter { $0 }.count
+        #expect(abs(lost - 10_000) < 1500)
+        let runs = zip(isLost, isLost.dropFirst()).filter { !$0 && $1 }.count
+        if interval == 1 { #expect(abs(lost / runs - 26) <= 4) } else { #expect(lost / runs <= 2) }
+    }
+
+    @Test func `a cut link passes nothing, and what passes else meets the same dice`() {
+        let change: (inout LinkModel.Configuration) -> Void = {
+            $0.loss = 50_000
+            $0.jitter = .milliseconds(5)
+        }
+        let plain = verdicts(1000, seed: 2, change)
+        let cut = verdicts(1000, seed: 2) {
+            change(&$0)
+            $0.cuts = [.init(start: .milliseconds(100), length: .milliseconds(30))]
+        }
+        for index in 0..<1000 {
+            #expect(cut[index] == ((100..<130).contains(index) ? .lost(.cut) : plain[index]))
+        }
+    }
+
     @Test func theSameSeedGivesTheSameFate() {
         let change: (inout LinkModel.Configuration) -> Void = {
             $0.jitter = .milliseconds(30)
