@@ -3,22 +3,36 @@
 open class AnyStage {
     /// The stage's descriptor.
     public let descriptor: StageDescriptor
-    /// The stage's context; its `now` is set by the loop before each call.
-    @exclusivity(unchecked) public final var context: StageContext
+    /// In a place of its own: a stored property of a class is checked for exclusive access each time another
+    /// module touches it, and here only the loop's own thread ever does.
+    @usableFromInline final let contextPlace: UnsafeMutablePointer<StageContext>
 
-    fileprivate init(descriptor: StageDescriptor, context: consuming StageContext) {
+    @usableFromInline init(descriptor: StageDescriptor, context: consuming StageContext) {
         self.descriptor = descriptor
-        self.context = context
+        contextPlace = .allocate(capacity: 1)
+        contextPlace.initialize(to: context)
     }
 
-    /// Tells the stage the time. Here, and not through `context`, because an access from another module is checked for
-    /// exclusivity at run time, once per stage and turn.
-    public final func setNow(_ now: Instant) { context.now = now }
+    deinit {
+        contextPlace.deinitialize(count: 1)
+        contextPlace.deallocate()
+    }
+
+    /// The stage's context; its `now` is set by the loop before each turn.
+    @inlinable public final var context: StageContext {
+        _read { yield contextPlace.pointee }
+        _modify { yield &contextPlace.pointee }
+    }
+
     /// The source has given everything.
-    public final var isSourceFinished: Bool { context.isSourceFinished }
+    @inlinable public final var isSourceFinished: Bool { contextPlace.pointee.isSourceFinished }
 
     /// See ``Stage/start(context:)``.
     open func start() throws(StageError) {}
+    /// One pass: does what was due at `deadline` if that has come, then processes; gives the next deadline.
+    open func run(
+        _ input: inout PacketBatch, into output: inout PacketBatch, deadline: Instant?
+    ) throws(StageError) -> Instant? { nil }
     /// See ``Stage/process(_:into:context:)``.
     open func process(_ input: inout PacketBatch, into output: inout PacketBatch) throws(StageError) {}
     /// See ``Stage/advance(into:context:)``.
@@ -33,30 +47,42 @@ open class AnyStage {
     open var controlDescriptor: Int32 { -1 }
 }
 
-/// The box around one stage.
+/// The box around one stage. Inlinable, so that each stage's own module has one made for it, with no generic
+/// call left.
 public final class StageBox<Body: Stage & ~Copyable>: AnyStage {
     // Unchecked exclusivity: the box is touched by its loop's thread only, one call at a time.
     @exclusivity(unchecked) @usableFromInline var body: Body
 
     /// A box around `body`.
-    public init(_ body: consuming Body, context: consuming StageContext) {
+    @inlinable public init(_ body: consuming Body, context: consuming StageContext) {
         self.body = body
         super.init(descriptor: Body.descriptor, context: context)
     }
 
-    public override func start() throws(StageError) { try body.start(context: &context) }
-    public override func process(
+    @inlinable public override func start() throws(StageError) {
+        try body.start(context: &contextPlace.pointee)
+    }
+    @inlinable public override func run(
+        _ input: inout PacketBatch, into output: inout PacketBatch, deadline: Instant?
+    ) throws(StageError) -> Instant? {
+        if let deadline, deadline <= contextPlace.pointee.now {
+            try body.advance(into: &output, context: &contextPlace.pointee)
+        }
+        if !output.isFull { try body.process(&input, into: &output, context: &contextPlace.pointee) }
+        return body.nextDeadline
+    }
+    @inlinable public override func process(
         _ input: inout PacketBatch, into output: inout PacketBatch
     ) throws(StageError) {
-        try body.process(&input, into: &output, context: &context)
+        try body.process(&input, into: &output, context: &contextPlace.pointee)
     }
-    public override func advance(into output: inout PacketBatch) throws(StageError) {
-        try body.advance(into: &output, context: &context)
+    @inlinable public override func advance(into output: inout PacketBatch) throws(StageError) {
+        try body.advance(into: &output, context: &contextPlace.pointee)
     }
-    public override func finish(into output: inout PacketBatch) throws(StageError) -> Bool {
-        try body.finish(into: &output, context: &context)
+    @inlinable public override func finish(into output: inout PacketBatch) throws(StageError) -> Bool {
+        try body.finish(into: &output, context: &contextPlace.pointee)
     }
-    public override var nextDeadline: Instant? { body.nextDeadline }
-    public override var pollDescriptor: Int32 { body.pollDescriptor }
-    public override var controlDescriptor: Int32 { body.controlDescriptor }
+    @inlinable public override var nextDeadline: Instant? { body.nextDeadline }
+    @inlinable public override var pollDescriptor: Int32 { body.pollDescriptor }
+    @inlinable public override var controlDescriptor: Int32 { body.controlDescriptor }
 }

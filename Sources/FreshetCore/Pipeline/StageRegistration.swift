@@ -9,7 +9,7 @@ public struct StageKind: Sendable {
     public let make: @Sendable (StageArguments, consuming StageContext) throws(StageError) -> AnyStage
 
     /// The kind of stage that `Body` is.
-    public init<Body: Stage & ~Copyable>(_ body: Body.Type) {
+    @inlinable public init<Body: Stage & ~Copyable>(_ body: Body.Type) {
         descriptor = Body.descriptor
         output = { Body.output(of: $0, arguments: $1) }
         make = { (arguments, context) throws(StageError) in
@@ -41,6 +41,8 @@ public final class StageKindList {
 public typealias StageRegistration = @convention(c) (_ list: UnsafeMutableRawPointer) -> Void
 
 /// Adds `Body` to the list that a ``StageRegistration`` is given.
-public func register<Body: Stage & ~Copyable>(_ body: Body.Type, in list: UnsafeMutableRawPointer) {
+@inlinable public func register<Body: Stage & ~Copyable>(
+    _ body: Body.Type, in list: UnsafeMutableRawPointer
+) {
     Unmanaged<StageKindList>.fromOpaque(list).takeUnretainedValue().add(StageKind(body))
 }

@@ -140,6 +140,7 @@ final class StreamReceiver {
             guard let packet = path.reader.next(pool: context.pool) else {
                 if path.reader.isDrained { continue }
                 context.counters.add(.poolExhausted)
+                path.isReadable = true
                 return
             }
             take(packet, path, into: &output, context: &context)

@@ -5,16 +5,20 @@ package final class LineStep {
     package let stage: AnyStage
     /// Where the stage stands in the pipeline's text; `nil` for the engine's own stages.
     let location: SourceLocation?
-    // Unchecked exclusivity: touched by the loop's own thread only; a step's output is the next step's input,
-    // two properties of two objects, never one twice.
-    @exclusivity(unchecked) var output: PacketBatch
-    /// When the stage wants to be woken, as of its last call.
-    @exclusivity(unchecked) var deadline: Instant?
+    /// The batch behind the stage: the next step's input. A place of its own, which the line's table points
+    /// to.
+    let output: UnsafeMutablePointer<PacketBatch>
 
     package init(_ stage: AnyStage, at location: SourceLocation?, batchCapacity: Int) {
         self.stage = stage
         self.location = location
-        output = PacketBatch(capacity: batchCapacity)
+        output = .allocate(capacity: 1)
+        output.initialize(to: PacketBatch(capacity: batchCapacity))
+    }
+
+    deinit {
+        output.deinitialize(count: 1)
+        output.deallocate()
     }
 }
 
@@ -24,8 +28,19 @@ package final class Line {
     static let passLimit = 16
 
     let steps: [LineStep]
+    /// The steps once more, as the passes walk over them: without counting references, which would cost more
+    /// than the walk. `steps` keeps what it points to.
+    private struct Entry {
+        let stage: Unmanaged<AnyStage>
+        let output: UnsafeMutablePointer<PacketBatch>
+        /// When the stage wants to be woken, as of its last call.
+        var deadline: Instant?
+    }
+    private let table: UnsafeMutableBufferPointer<Entry>
     /// What flows into the first stage: nothing.
-    @exclusivity(unchecked) private var nothing = PacketBatch(capacity: 1)
+    private let nothing: UnsafeMutablePointer<PacketBatch>
+    /// The source says by its descriptor when it has more.
+    @exclusivity(unchecked) private var isSourceWatched = false
     /// The stage being finished, once the source has given everything; all before it are done.
     @exclusivity(unchecked) private var finishIndex: Int?
     /// When the line must run again if nothing comes, as of its last pass; `nil` for never.
@@ -48,23 +63,39 @@ package final class Line {
         self.hasOwnSource = hasOwnSource
         self.isBranch = isBranch
         self.release = release
+        table = .allocate(capacity: steps.count)
+        for (index, step) in steps.enumerated() {
+            table.initializeElement(
+                at: index, to: Entry(stage: .passUnretained(step.stage), output: step.output))
+        }
+        nothing = .allocate(capacity: 1)
+        nothing.initialize(to: PacketBatch(capacity: 1))
+    }
+
+    deinit {
+        table.deallocate()
+        nothing.deinitialize(count: 1)
+        nothing.deallocate()
     }
 
     package func start(now: Instant) throws(PipelineError) {
-        for step in steps {
+        for (index, step) in steps.enumerated() {
             step.stage.context.now = now
             do { try step.stage.start() } catch { throw PipelineError(error, at: step.location) }
             step.stage.context.isReadable = true
-            step.stage.context.isControlReadable = true
-            step.deadline = step.stage.nextDeadline
+            step.stage.context.isControlReadable = step.stage.controlDescriptor >= 0
+            table[index].deadline = step.stage.nextDeadline
         }
+        isSourceWatched = steps[0].stage.pollDescriptor >= 0
     }
 
     /// Ends the line before it ran: another line of its loop could not start.
     func abandon() {
-        for step in steps { step.output.removeAll() }
+        for step in steps { step.output.pointee.removeAll() }
         // The engine's own last stage tells the thread behind it that nothing will come.
-        if let last = steps.last, last.location == nil { _ = try? last.stage.finish(into: &last.output) }
+        if let last = steps.last, last.location == nil {
+            _ = try? last.stage.finish(into: &last.output.pointee)
+        }
         end()
     }
 
@@ -93,9 +124,15 @@ package final class Line {
     /// Runs the stages at `now` until nothing moves or the passes are used up.
     package func turn(now: Instant) -> Progress {
         if isDone { return .none }
-        for step in steps { step.stage.setNow(now) }
+        for index in table.indices { table[index].stage._withUnsafeGuaranteedRef { $0.context.now = now } }
         for count in 0..<Line.passLimit {
-            do { if try !pass(now: now) { return count == 0 ? .none : .some } } catch {
+            do {
+                switch try pass(now: now) {
+                case .none: return count == 0 ? .none : .some
+                case .some: return .some
+                case .unfinished: break
+                }
+            } catch {
                 fail(error)
                 return .some
             }
@@ -104,57 +141,82 @@ package final class Line {
         return .unfinished
     }
 
-    /// One pass over the stages; true when anything moved.
-    private func pass(now: Instant) throws(PipelineError) -> Bool {
+    /// One pass over the stages: `unfinished` when something moved and another pass may move more.
+    private func pass(now: Instant) throws(PipelineError) -> Progress {
         var hasMoved = false
+        var isQuiet = isSourceWatched && finishIndex == nil
         var least: Instant?
-        for index in (finishIndex ?? 0)..<steps.count {
-            let step = steps[index]
-            let given = step.output.count
-            do {
-                if index == 0 {
-                    if finishIndex == nil { try run(step, input: &nothing, now: now) }
-                } else {
-                    let previous = steps[index - 1]
-                    let waiting = previous.output.count
-                    try run(step, input: &previous.output, now: now)
-                    if previous.output.count != waiting { hasMoved = true }
-                }
-            } catch { throw PipelineError(error, at: step.location) }
-            if step.output.count != given { hasMoved = true }
-            // A full output is emptied by the stage behind, whose own wake-up comes first.
-            if !step.output.isFull { least = earliest(least, step.deadline) }
+        var input = nothing
+        for index in (finishIndex ?? 0)..<table.count {
+            if index > 0 { input = table[index - 1].output }
+            let output = table[index].output
+            let given = output.pointee.count
+            let waiting = input.pointee.count
+            if index > 0 || finishIndex == nil, !output.pointee.isFull {
+                try run(index, &input.pointee, into: &output.pointee)
+            }
+            if input.pointee.count != waiting || output.pointee.count != given { hasMoved = true }
+            if !input.pointee.isEmpty { isQuiet = false }
+            if output.pointee.isFull {
+                // It is emptied by the stage behind, whose own wake-up comes first.
+                isQuiet = false
+            } else {
+                least = earliest(least, table[index].deadline)
+            }
         }
         nextDeadline = least
-        if finishIndex == nil && steps[0].stage.isSourceFinished { finishIndex = 0 }
-        return try finish() || hasMoved
+        if finishIndex == nil, table[0].stage._withUnsafeGuaranteedRef({ $0.isSourceFinished }) {
+            finishIndex = 0
+        }
+        if finishIndex != nil {
+            let hasFinished = try finish()
+            return hasFinished || hasMoved ? .unfinished : .none
+        }
+        if !hasMoved { return .none }
+        if let least, least <= now { return .unfinished }
+        return isQuiet && isSourceDry ? .some : .unfinished
     }
 
-    private func run(_ step: LineStep, input: inout PacketBatch, now: Instant) throws(StageError) {
-        if step.output.isFull { return }
-        let stage = step.stage
-        if let deadline = step.deadline, deadline <= now { try stage.advance(into: &step.output) }
-        if !step.output.isFull { try stage.process(&input, into: &step.output) }
-        step.deadline = stage.nextDeadline
+    @inline(__always)
+    private func run(
+        _ index: Int, _ input: inout PacketBatch, into output: inout PacketBatch
+    ) throws(PipelineError) {
+        var deadline = table[index].deadline
+        var failure: StageError?
+        table[index].stage._withUnsafeGuaranteedRef { stage in
+            do throws(StageError) {
+                deadline = try stage.run(&input, into: &output, deadline: deadline)
+            } catch { failure = error }
+        }
+        table[index].deadline = deadline
+        if let failure { throw PipelineError(failure, at: steps[index].location) }
+    }
+
+    /// The source has said that it waits, and no stage can have been short of packets.
+    private var isSourceDry: Bool {
+        table[0].stage._withUnsafeGuaranteedRef { source in
+            !source.context.isReadable && !source.context.isControlReadable
+                && source.context.pool.usedCount * 2 < source.context.pool.slotCount
+        }
     }
 
     /// Finishes the stages whose input has ended, in order; true when one was finished.
     private func finish() throws(PipelineError) -> Bool {
         guard var index = finishIndex else { return false }
         let first = index
-        while index < steps.count {
-            if index > 0 && !steps[index - 1].output.isEmpty { break }
-            do { if try !steps[index].stage.finish(into: &steps[index].output) { break } } catch {
-                throw PipelineError(error, at: steps[index].location)
-            }
+        while index < table.count {
+            if index > 0 && !table[index - 1].output.pointee.isEmpty { break }
+            do {
+                if try !steps[index].stage.finish(into: &table[index].output.pointee) { break }
+            } catch { throw PipelineError(error, at: steps[index].location) }
             index += 1
         }
         finishIndex = index
         if index == steps.count {
             end()
         } else {
-            steps[index].deadline = steps[index].stage.nextDeadline
-            nextDeadline = earliest(nextDeadline, steps[index].deadline)
+            table[index].deadline = steps[index].stage.nextDeadline
+            nextDeadline = earliest(nextDeadline, table[index].deadline)
         }
         return index != first
     }
@@ -165,13 +227,14 @@ package final class Line {
         failure = error
         let broken = steps.firstIndex { $0.location == error.location } ?? 0
         for index in steps.indices where index > broken {
-            _ = try? steps[index].stage.process(&steps[index - 1].output, into: &steps[index].output)
+            let output = steps[index].output
+            _ = try? steps[index].stage.process(&steps[index - 1].output.pointee, into: &output.pointee)
             for _ in 0..<Line.passLimit {
-                let isDrained = (try? steps[index].stage.finish(into: &steps[index].output)) ?? true
+                let isDrained = (try? steps[index].stage.finish(into: &output.pointee)) ?? true
                 if isDrained { break }
             }
         }
-        for step in steps { step.output.removeAll() }
+        for step in steps { step.output.pointee.removeAll() }
         if isBranch { steps[broken].stage.context.report(.notice("this branch has ended: \(error)")) }
         end()
     }

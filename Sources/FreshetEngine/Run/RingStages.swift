@@ -91,7 +91,9 @@ struct RingInlet: Stage, ~Copyable {
             ring.signalSpace()
             if ring.isDrained { return context.finishSource() }
             // A ring that still has packets is left for the next pass: the output or the pool is full.
-        } while ring.count == 0 && !ring.awaitData()
+            if ring.count > 0 { return }
+        } while !ring.awaitData()
+        context.isReadable = false
     }
 
     var pollDescriptor: Int32 { ring.dataWakeup.number }

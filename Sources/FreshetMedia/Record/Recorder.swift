@@ -38,9 +38,10 @@ public final class Recorder {
     private let options: Options
     private let container: MediaContainer
     private let board = NoticeBoard()
-    private var way = Way.undecided
-    private var lastFlush = Instant.zero
-    private var isComplete = false
+    // Unchecked exclusivity: touched by the stage's own thread only.
+    @exclusivity(unchecked) private var way = Way.undecided
+    @exclusivity(unchecked) private var lastFlush = Instant.zero
+    @exclusivity(unchecked) private var isComplete = false
 
     /// A recorder that has written nothing. Fails when `format=` is unknown.
     public init(_ options: Options) throws(StageError) {
@@ -76,6 +77,7 @@ public final class Recorder {
 
     /// Takes packets of `input`; leaves what it has no room for.
     public func take(_ input: inout PacketBatch, context: inout StageContext) throws(StageError) {
+        if case .stream(let recording) = way { try take(&input, to: recording, context: &context) }
         while var packet = input.popFirst() {
             if case .undecided = way { try decide(packet) }
             let byteCount = packet.byteCount
@@ -108,6 +110,17 @@ public final class Recorder {
         }
         try flushIfDue(now: context.now)
         report(context: &context)
+    }
+
+    private func take(
+        _ input: inout PacketBatch, to recording: StreamRecording, context: inout StageContext
+    ) throws(StageError) {
+        while !isComplete, let packet = input.popFirst() {
+            try recording.write(packet, now: context.now)
+            isComplete = recording.isComplete
+            context.counters.add(.packetsIn)
+            context.counters.add(.bytesIn, packet.byteCount)
+        }
     }
 
     /// When ``flushIfDue(now:)`` is wanted.

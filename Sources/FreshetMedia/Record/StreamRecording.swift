@@ -12,16 +12,17 @@ final class StreamRecording {
     }
 
     /// True once `durationNanoseconds` have passed since the first packet.
-    private(set) var isComplete = false
+    // Unchecked exclusivity here and below: touched by the stage's own thread only.
+    @exclusivity(unchecked) private(set) var isComplete = false
     private let options: Options
     private var path: RecordingPath
     private let index: RecordingIndex?
     private let writer = GatheredWriter()
-    private var file: FileOutput
-    private var cutter: StreamCutter?
-    private var begun: Instant?
-    private var fileBegun: Instant?
-    private var latest = Instant.zero
+    @exclusivity(unchecked) private var file: FileOutput
+    @exclusivity(unchecked) private var cutter: StreamCutter?
+    @exclusivity(unchecked) private var begun: Instant?
+    @exclusivity(unchecked) private var fileBegun: Instant?
+    @exclusivity(unchecked) private var latest = Instant.zero
     /// Where the file stands in the recording.
     private var startMicroseconds: Int64 = 0
 
