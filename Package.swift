@@ -51,7 +51,8 @@ let package = Package(
         .target(
             name: "FreshetEngine",
             dependencies: [
-                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "FreshetNet", "FreshetMedia",
+                "FreshetCore", "FreshetWire", "FreshetCoding", "FreshetStages", "FreshetOverlay",
+                "FreshetNet", "FreshetMedia",
                 "CLinux",
             ],
             swiftSettings: house),

@@ -118,12 +118,13 @@ public struct RLCDecoder: ~Copyable {
         guard let highest, header.ssrc == ssrc, header.count <= window, length <= symbols.stride,
             length > SymbolRing.prefixByteCount
         else { return totals.malformed &+= 1 }
-        // Both ends may count from different multiples of 2^16; windows are far shorter than that.
-        let step = UInt16(truncatingIfNeeded: header.first) &- UInt16(truncatingIfNeeded: highest)
-        let first = highest &+ Int64(Int16(bitPattern: step))
+        let first = SymbolRing.nearest(UInt16(truncatingIfNeeded: header.first), to: highest)
         let last = first &+ Int64(header.count) &- 1
         guard first >= base, last <= highest &+ ahead else { return totals.expired &+= 1 }
-        let missing = missingCount(first, last)
+        // A symbol is as long as the longest packet of its window.
+        guard let missing = missingCount(first, last, symbolByteCount: length) else {
+            return totals.malformed &+= 1
+        }
         guard missing > 0 else { return totals.unneeded &+= 1 }
         guard missing <= equations.capacity else { return totals.expired &+= 1 }
         let row = equations.open(last: last, byteCount: length)
@@ -140,9 +141,16 @@ public struct RLCDecoder: ~Copyable {
         }
     }
 
-    private func missingCount(_ first: Int64, _ last: Int64) -> Int {
+    /// How many packets of a window are not here; `nil` when one that is has more bytes than the symbol.
+    private func missingCount(_ first: Int64, _ last: Int64, symbolByteCount: Int) -> Int? {
         var count = 0
-        for sequence in first...last where !symbols.contains(sequence) { count &+= 1 }
+        for sequence in first...last {
+            if !symbols.contains(sequence) {
+                count &+= 1
+            } else if symbols.byteCount(sequence) > symbolByteCount {
+                return nil
+            }
+        }
         return count
     }
 
@@ -175,9 +183,8 @@ public struct RLCDecoder: ~Copyable {
             GF256.inverse(equations.coefficient(row, sequence)), equations.symbol(row), into: target,
             byteCount: GF256.rowByteCount(solved.byteCount))
         equations.close(row)
-        let length = Int(target[0]) << 8 | Int(target[1])
-        guard isPacket(target, length: length, of: sequence, symbolByteCount: solved.byteCount),
-            !recovered.isFull
+        guard !recovered.isFull,
+            symbols.acceptPacket(sequence, ofStream: ssrc, symbolByteCount: solved.byteCount)
         else {
             symbols.remove(sequence)
             totals.malformed &+= 1
@@ -187,48 +194,16 @@ public struct RLCDecoder: ~Copyable {
         recovered.append(sequence)
     }
 
-    /// True when `symbol` holds an RTP packet of `length` bytes that is the stream's number `sequence`.
-    private func isPacket(
-        _ symbol: UnsafeMutablePointer<UInt8>, length: Int, of sequence: Int64, symbolByteCount: Int
-    ) -> Bool {
-        guard length >= RTPHeader.fixedByteCount, length &+ SymbolRing.prefixByteCount <= symbolByteCount
-        else { return false }
-        let packet = UnsafeRawBufferPointer(start: symbol + SymbolRing.prefixByteCount, count: length)
-        guard let header = RTPHeader(parsing: RawSpan(_unsafeBytes: packet)) else { return false }
-        return header.sequenceNumber == UInt16(truncatingIfNeeded: sequence)
-            && header.ssrc & ~1 == ssrc & ~1 && header.payloadByteCount > 0
-    }
-
     /// Puts the next packet that was given back into `packet`, which is empty, with what its header says, and
     /// marked as a repair; its arrival and epoch are the caller's to say. Gives its sequence number; `nil`
     /// when there is none.
     public mutating func nextRecovered(into packet: inout Packet) -> Int64? {
         while let sequence = recovered.popFirst() {
-            if write(sequence, into: &packet) { return sequence }
+            if symbols.copy(sequence, ofStream: ssrc, into: &packet) { return sequence }
         }
         return nil
     }
 
     /// True when ``nextRecovered(into:)`` has something to give.
     public var hasRecovered: Bool { !recovered.isEmpty }
-
-    private mutating func write(_ sequence: Int64, into packet: inout Packet) -> Bool {
-        // It may have left the window while it waited.
-        guard symbols.contains(sequence) else { return false }
-        let symbol = symbols.symbol(sequence)
-        let length = Int(symbol[0]) << 8 | Int(symbol[1])
-        let bytes = RawSpan(
-            _unsafeBytes: UnsafeRawBufferPointer(start: symbol + SymbolRing.prefixByteCount, count: length))
-        guard length <= packet.spareByteCount, let header = RTPHeader(parsing: bytes) else { return false }
-        packet.append(bytes)
-        var info = packet.info
-        info.extendedSequence = sequence
-        info.ssrc = ssrc
-        info.rtpTimestamp = header.timestamp
-        info.headerByteCount = UInt16(truncatingIfNeeded: header.headerByteCount)
-        info.flags = [.hasSequence, .isRetransmission]
-        if header.marker { info.flags.insert(.hasMarker) }
-        packet.info = info
-        return true
-    }
 }

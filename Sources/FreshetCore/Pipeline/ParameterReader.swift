@@ -70,7 +70,8 @@ public enum ParameterReader {
         }
     }
 
-    private static func partsPerMillion(_ text: String) -> Int? {
+    /// A share from text such as `5%`, `0.05` or `1/20`, in parts per million; `nil` when it is none.
+    public static func partsPerMillion(_ text: String) -> Int? {
         if let slash = text.firstIndex(of: "/") {
             guard let numerator = Int(text[..<slash]),
                 let denominator = Int(text[text.index(after: slash)...]),

@@ -24,12 +24,17 @@ private final class SocketGroup {
     // Unchecked exclusivity: touched by the stage's own thread only.
     @exclusivity(unchecked) var fanOut: DatagramFanOut
     let controlAddresses: [SocketAddress]
+    /// Where RTP packets go.
+    let mediaAddresses: [SocketAddress]
     /// The last batch has gone, or was given up.
     @exclusivity(unchecked) var isDone = true
 
-    init(_ fanOut: consuming DatagramFanOut, controlAddresses: [SocketAddress]) {
+    init(
+        _ fanOut: consuming DatagramFanOut, controlAddresses: [SocketAddress], mediaAddresses: [SocketAddress]
+    ) {
         self.fanOut = fanOut
         self.controlAddresses = controlAddresses
+        self.mediaAddresses = mediaAddresses
     }
 }
 
@@ -92,7 +97,8 @@ struct DestinationSet: ~Copyable {
             let fanOut = try DatagramFanOut(
                 socket: socket, destinations: destinations, packetLimit: packetLimit)
             let control = requests.filter(\.hasControl).compactMap(\.url.controlAddress)
-            return SocketGroup(fanOut, controlAddresses: control)
+            let media = requests.filter { $0.url.scheme != .udp }.map(\.url.address)
+            return SocketGroup(fanOut, controlAddresses: control, mediaAddresses: media)
         } catch { throw .failure(error.message + routeHint(error, first)) }
     }
 
@@ -107,9 +113,10 @@ struct DestinationSet: ~Copyable {
     }
 
     /// Sends packets from the front of `packets` until there are none, or the kernel has no room; tells
-    /// `reports` of each that went.
+    /// `reports` of each that went, and sends what `parity` makes of them.
     mutating func send(
-        _ packets: inout PacketBatch, reports: inout SenderReports, context: inout StageContext
+        _ packets: inout PacketBatch, reports: inout SenderReports, parity: FECSender?,
+        context: inout StageContext
     ) throws(StageError) {
         while true {
             if loadedCount == 0 {
@@ -120,10 +127,22 @@ struct DestinationSet: ~Copyable {
             for _ in 0..<loadedCount {
                 guard let packet = packets.popFirst() else { break }
                 reports.note(packet, now: context.now)
+                if let parity {
+                    parity.note(packet, now: context.now)
+                    send(parity, context: &context)
+                }
                 context.counters.add(.packetsOut)
                 context.counters.add(.bytesOut, packet.byteCount &- Int(packet.info.headerByteCount))
             }
             loadedCount = 0
+        }
+    }
+
+    /// Sends the parity that is due.
+    func send(_ parity: FECSender, context: inout StageContext) {
+        parity.drain { bytes, offset in
+            sendBeside(bytes, portOffset: offset)
+            context.counters.add(.parityOut)
         }
     }
 
@@ -171,6 +190,15 @@ struct DestinationSet: ~Copyable {
     func sendBeside(_ bytes: RawSpan) {
         for group in groups {
             for address in group.controlAddresses { group.fanOut.sendBeside(bytes, to: address) }
+        }
+    }
+
+    /// Sends `bytes` to every RTP destination, `portOffset` after its port.
+    func sendBeside(_ bytes: RawSpan, portOffset: UInt16) {
+        for group in groups {
+            for address in group.mediaAddresses where address.port <= .max - portOffset {
+                group.fanOut.sendBeside(bytes, to: address.with(port: address.port + portOffset))
+            }
         }
     }
 

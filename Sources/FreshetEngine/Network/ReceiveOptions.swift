@@ -11,6 +11,7 @@ struct ReceiveOptions {
     var batch: Nanoseconds
     var bufferByteCount: Int
     var hasControl: Bool
+    var fec: FECReceiver.Mode
 
     static let parameters = [
         StageParameter("interface", .text, default: "", "interface to listen on, by name or address"),
@@ -22,6 +23,7 @@ struct ReceiveOptions {
         StageParameter(
             "buffer", .integer(4096...1 << 30), default: "4194304", "bytes of the socket's receive buffer"),
         StageParameter("control", .flag, default: "true", "listen to RTCP on the next port"),
+        FECReceiver.parameter,
     ]
 
     /// The places that `text` names, joined by commas.
@@ -64,5 +66,6 @@ struct ReceiveOptions {
         batch = arguments.duration("batch") ?? .zero
         bufferByteCount = arguments.integer("buffer") ?? 0
         hasControl = arguments.flag("control")
+        fec = FECReceiver.Mode(rawValue: arguments.text("fec")) ?? .auto
     }
 }

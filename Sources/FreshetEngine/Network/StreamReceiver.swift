@@ -30,6 +30,8 @@ final class StreamReceiver {
     @exclusivity(unchecked) private var mediaPoller: Poller?
     @exclusivity(unchecked) private var controlPoller: Poller
     private let monitor: InterfaceMonitor
+    /// Hears parity beside the stream; `nil` when that is not wanted.
+    private let parity: FECReceiver?
     /// The source, once there is one.
     @exclusivity(unchecked) private var ssrc: UInt32 = 0
     /// Counts the sources; the first is 0.
@@ -58,6 +60,7 @@ final class StreamReceiver {
         var paths: [ReceivingPath] = []
         for url in options.urls { paths.append(try ReceivingPath(url, options, context: &context)) }
         self.paths = paths
+        parity = FECReceiver(options.urls, options.fec, options, context: &context)
         do {
             controlPoller = try Poller()
             monitor = try InterfaceMonitor()
@@ -65,6 +68,9 @@ final class StreamReceiver {
             for (index, path) in paths.enumerated() {
                 guard let control = path.control else { continue }
                 try controlPoller.add(control.number, tag: UInt64(index))
+            }
+            for number in parity?.numbers ?? [] {
+                try controlPoller.add(number, tag: UInt64(paths.count + 1))
             }
             mediaPoller = nil
             if paths.count > 1 {
@@ -104,6 +110,7 @@ final class StreamReceiver {
         context.isReadable = isReadable
         // After the media: what is said of a source is heard once the source is known.
         if context.isControlReadable { readControl(context: &context) }
+        if let parity, parity.hasRecovered { give(from: parity, into: &output, context: &context) }
         if isDrained && !isReadable {
             settle(context: &context)
         } else {
@@ -200,6 +207,7 @@ final class StreamReceiver {
         packet.info.headerByteCount = UInt16(truncatingIfNeeded: header.headerByteCount)
         packet.info.flags = flags
         path.lastArrival = max(path.lastArrival, arrival)
+        if let parity { parity.note(packet) }
         give(packet, arrival, payloadByteCount: header.payloadByteCount, into: &output, context: &context)
     }
 
@@ -233,6 +241,19 @@ final class StreamReceiver {
         lastArrival = max(lastArrival, arrival)
         if hasReportedSilence { resume(context: &context) }
         output.append(packet)
+    }
+
+    /// Gives the packets that parity gave back, as far as there is room; the buffer behind puts them in their
+    /// places.
+    private func give(from parity: FECReceiver, into output: inout PacketBatch, context: inout StageContext) {
+        while !output.isFull, parity.hasRecovered, var packet = context.allocate() {
+            guard parity.next(into: &packet) else { return }
+            packet.info.arrival = context.now
+            packet.info.epoch = epoch
+            _ = sequence.extend(UInt16(truncatingIfNeeded: packet.info.extendedSequence))
+            isInOrder = false
+            output.append(packet)
+        }
     }
 
     /// True when the payload is transport stream packets from end to end: what a source must show to be
@@ -296,6 +317,9 @@ final class StreamReceiver {
     private func readControl(context: inout StageContext) {
         context.isControlReadable = false
         if monitor.drain() { rejoin(context: &context) }
+        if let parity, !parity.read(context: &context, isChosen: { paths[$0].selector.isChosenHost($1) }) {
+            context.isControlReadable = true
+        }
         for path in paths {
             guard let control = path.control else { continue }
             // Before a source is chosen its reports wait in the socket: they may be all that it still says.
@@ -327,6 +351,7 @@ final class StreamReceiver {
     private func rejoin(context: inout StageContext) {
         rejoinDeadline = context.now + StreamReceiver.rejoinInterval
         for path in paths { path.rejoin() }
+        parity?.rejoin()
     }
 
     // MARK: Time

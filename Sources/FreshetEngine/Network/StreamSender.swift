@@ -13,12 +13,17 @@ final class StreamSender {
     private let datagram = UnsafeMutableRawBufferPointer.allocate(
         byteCount: CompoundWriter.sufficientByteCount, alignment: 8)
     private let hasControl: Bool
+    private let parity: FECSender?
     @exclusivity(unchecked) private var isEnding = false
 
     /// Opens the sockets of `requests`.
     init(
-        _ requests: [DestinationRequest], sendBufferByteCount: Int, random: inout PRNG
+        _ requests: [DestinationRequest], sendBufferByteCount: Int, fec: FECPlan = .none, random: inout PRNG
     ) throws(StageError) {
+        if fec != .none && !requests.contains(where: { $0.url.scheme != .udp }) {
+            throw .usage("parity goes beside RTP packets, and no destination is rtp://")
+        }
+        parity = FECSender(fec, random: &random)
         destinations = try DestinationSet(requests, sendBufferByteCount: sendBufferByteCount)
         hasControl = requests.contains(where: \.hasControl)
         // RFC 7022: a short-term canonical name says nothing of the host.
@@ -31,7 +36,7 @@ final class StreamSender {
 
     /// Sends what is in `input`, and the report that is due.
     func process(_ input: inout PacketBatch, context: inout StageContext) throws(StageError) {
-        try destinations.send(&input, reports: &reports, context: &context)
+        try destinations.send(&input, reports: &reports, parity: parity, context: &context)
         if let deadline = reports.deadline, deadline <= context.now { report(context: &context) }
     }
 
@@ -55,6 +60,10 @@ final class StreamSender {
 
     /// Says goodbye, as often as it takes; true when done.
     func finish(context: inout StageContext) -> Bool {
+        if let parity, !isEnding {
+            parity.finish()
+            destinations.send(parity, context: &context)
+        }
         guard hasControl, reports.hasGoodbyesLeft else {
             context.counters[.sendErrors] = destinations.errorCount
             return true

@@ -14,6 +14,7 @@ enum SendParameters {
             "control", .flag, default: "true", "RTCP on the next port: reports, heartbeat, goodbye"),
         StageParameter(
             "buffer", .integer(4096...1 << 30), default: "4194304", "bytes of the socket's send buffer"),
+        FECPlan.parameter,
         StageParameter("sdp", .text, default: "", "write a session description to this file"),
     ]
 
@@ -45,11 +46,14 @@ struct SendStage<Place: SendPlace>: Stage, ~Copyable {
     private let requests: [DestinationRequest]
     private let bufferByteCount: Int
     private let descriptionPath: String
+    private let fec: FECPlan
     private var sender: StreamSender?
 
     /// Reads the destinations; opens nothing.
     init(arguments: StageArguments) throws(StageError) {
-        requests = try Place.requests(arguments)
+        let requests = try Place.requests(arguments)
+        fec = try FECPlan(arguments.text("fec"))
+        self.requests = requests
         bufferByteCount = arguments.integer("buffer") ?? 0
         descriptionPath = arguments.text("sdp")
     }
@@ -57,7 +61,8 @@ struct SendStage<Place: SendPlace>: Stage, ~Copyable {
     static var descriptor: StageDescriptor { Place.descriptor }
 
     mutating func start(context: inout StageContext) throws(StageError) {
-        sender = try StreamSender(requests, sendBufferByteCount: bufferByteCount, random: &context.random)
+        sender = try StreamSender(
+            requests, sendBufferByteCount: bufferByteCount, fec: fec, random: &context.random)
         if !descriptionPath.isEmpty { try StreamSender.describe(requests, to: descriptionPath) }
     }
 

@@ -47,7 +47,7 @@ import Testing
         let info = packet.info
         #expect(info.extendedSequence == 70_004 && info.ssrc == media.ssrc && info.headerByteCount == 12)
         #expect(info.rtpTimestamp == UInt32(70_004 * 117))
-        #expect(info.flags == [.hasSequence, .isRetransmission])
+        #expect(info.flags == [.hasSequence, .isRetransmission, .isFromParity])
         var empty = media.empty()
         #expect(pair.decoder.nextRecovered(into: &empty) == nil)
     }

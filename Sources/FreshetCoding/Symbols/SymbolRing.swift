@@ -24,12 +24,13 @@ struct SymbolRing: ~Copyable {
         while capacity < count { capacity *= 2 }
         self.capacity = capacity
         stride = GF256.rowByteCount(symbolByteCount)
-        let storage = UnsafeMutableRawPointer.allocate(byteCount: capacity * stride, alignment: 64)
-        bytes = storage.initializeMemory(as: UInt8.self, repeating: 0, count: capacity * stride)
+        // Not written here: a place uses memory only once it is filled.
+        bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity * stride, alignment: 64)
+            .bindMemory(to: UInt8.self, capacity: capacity * stride)
         sequences = .allocate(capacity: capacity)
         sequences.initialize(repeating: .min, count: capacity)
         lengths = .allocate(capacity: capacity)
-        lengths.initialize(repeating: 0, count: capacity)
+        lengths.initialize(repeating: stride, count: capacity)
     }
 
     deinit {
