@@ -91,6 +91,25 @@ import Testing
         #expect(listener.datagrams == [[1], [3]])
     }
 
+    @Test(arguments: ["239.77.251.8", "232.77.251.8"])
+    func `a membership that stands is confirmed, one that has gone is taken up again`(group: String) throws {
+        let listener = try Listener(group, isShared: true)
+        #expect(listener.refusesOthers())
+        let source = group.hasPrefix("232") ? SocketAddress("127.0.0.1", port: 0) : nil
+        var membership = MulticastMembership(
+            group: listener.address, source: source, interfaceName: "lo")
+        try membership.join(listener.socket)
+        let sender = try sender()
+        #expect(membership.confirm(listener.socket) && membership.isJoined)
+        sender.sendSurely([1], to: listener.address)
+        membership.leave(listener.socket)
+        sender.sendSurely([2], to: listener.address)
+        #expect(membership.confirm(listener.socket) && membership.isJoined)
+        sender.sendSurely([3], to: listener.address)
+        try listener.receive(until: 2)
+        #expect(listener.datagrams == [[1], [3]])
+    }
+
     @Test func `an interface that is not there is told by name`() throws {
         let listener = try Listener("239.77.251.7", isShared: true)
         var membership = MulticastMembership(group: listener.address, source: nil, interfaceName: "nosuch0")

@@ -33,7 +33,8 @@ struct EmulatorTests {
             #expect(first.recording != other.recording)
             #expect(first.forward["lost.random"] > 20)
             for run in [first, again, other] {
-                #expect(run.forward["in"] == run.forward["out"] + run.forward["lost.random"])
+                #expect(
+                    run.forward["in"] == run.forward["out"] + run.forward["lost.random"], "\(run.forward)")
                 // The last packets may be among the lost, and nobody knows of them.
                 #expect(abs(run.lost - Double(run.forward["lost.random"])) <= 2)
             }

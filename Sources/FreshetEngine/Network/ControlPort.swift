@@ -45,4 +45,7 @@ final class ControlPort {
 
     /// Joins the group again, where there is one.
     func rejoin() { _ = listening.rejoin() }
+
+    /// Joins again where the membership has gone.
+    func confirm() { _ = listening.confirm() }
 }

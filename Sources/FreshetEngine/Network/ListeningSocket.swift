@@ -49,6 +49,14 @@ struct ListeningSocket: ~Copyable {
         return isJoined
     }
 
+    /// Joins again where the membership went with its interface; false when that is not there now.
+    mutating func confirm() -> Bool {
+        guard var joining = membership else { return true }
+        let isJoined = joining.confirm(socket)
+        membership = joining
+        return isJoined
+    }
+
     /// The interface joined on; 0 for the system's choice.
     var interfaceIndex: UInt32 { membership?.interfaceIndex ?? 0 }
 }

@@ -71,4 +71,11 @@ final class ReceivingPath {
         _ = media.rejoin()
         control?.rejoin()
     }
+
+    /// Interfaces or addresses have changed: joins again where the membership went with them, and only there,
+    /// for between leaving and joining packets are missed.
+    func confirm() {
+        _ = media.confirm()
+        control?.confirm()
+    }
 }

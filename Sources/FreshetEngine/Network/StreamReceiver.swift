@@ -316,7 +316,7 @@ final class StreamReceiver {
 
     private func readControl(context: inout StageContext) {
         context.isControlReadable = false
-        if monitor.drain() { rejoin(context: &context) }
+        if monitor.drain() { for path in paths { path.confirm() } }
         if let parity, !parity.read(context: &context, isChosen: { paths[$0].selector.isChosenHost($1) }) {
             context.isControlReadable = true
         }

@@ -43,7 +43,25 @@ public struct MulticastMembership: Sendable {
         return (try? join(socket)) != nil
     }
 
-    private func change(_ socket: borrowing UDPSocket, isJoin: Bool) throws(SystemCallError) {
+    /// Joins if the membership has gone, as it does with its interface, and leaves one that stands as it is:
+    /// not a packet is missed. False when the interface is not there now.
+    public mutating func confirm(_ socket: borrowing UDPSocket) -> Bool {
+        if let interfaceName {
+            guard let index = try? NetworkInterface.named(interfaceName).index else { return false }
+            if index != interfaceIndex { return rejoin(socket) }
+        }
+        do { try change(socket, isJoin: true) } catch {
+            // The kernel has it already: a group's second join is the one, a source's the other.
+            isJoined = error.errno == .addressInUse || error.errno == .addressNotAvailable
+            return isJoined
+        }
+        isJoined = true
+        return true
+    }
+
+    private func change(
+        _ socket: borrowing UDPSocket, isJoin: Bool
+    ) throws(SystemCallError) {
         var group = group.raw
         let number = socket.number
         let place = interfaceName.map { " on \($0)" } ?? ""
