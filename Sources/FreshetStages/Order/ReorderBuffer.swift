@@ -29,6 +29,10 @@ public struct ReorderBuffer: ~Copyable {
     /// A hole longer than this is a new numbering, not loss.
     public static let plausibleLossLimit: Int64 = 32_768
 
+    /// So many packets in a row, none missing, doubled or out of place, show a path that keeps the order: were
+    /// one packet in a hundred held up on it, such a run would come once in a thousand million starts.
+    public static let orderlyLimit = 2048
+
     /// What became of the packet at the front of an input.
     public enum Admission: Sendable {
         /// Taken, now or with the next one: waiting in the buffer, or set aside until it is confirmed.
@@ -57,6 +61,8 @@ public struct ReorderBuffer: ~Copyable {
     private var restarts = RestartDetector()
     private var arrivals: ArrivalQueue
     private var marks: [Int64]
+    /// How many packets have come one right behind the other, and where the last one stands.
+    private var run: (count: Int, end: Int64) = (0, -1)
 
     /// What a buffer keeps beside its packets.
     public enum Notes: Sendable {
@@ -154,6 +160,7 @@ public struct ReorderBuffer: ~Copyable {
         }
         received.mark(position)
         restarts.advanced(at: info.arrival)
+        run = (position == run.end &+ 1 ? run.count &+ 1 : 1, position)
         if let overflow = arrivals.append(position, info.arrival) { force(through: overflow) }
         if !marks.isEmpty { marks[Int(position & mask)] = mark }
         slots.put(packet, at: Int(position & mask))
@@ -165,6 +172,7 @@ public struct ReorderBuffer: ~Copyable {
     ) -> Admission {
         _ = input.popFirst()
         counters.add(reason.counter)
+        run.count = 0
         return .dropped
     }
 
@@ -310,6 +318,15 @@ public struct ReorderBuffer: ~Copyable {
     /// Stops waiting for positions up to `position`: what is missing there is given up as packets are popped.
     public mutating func force(through position: Int64) {
         if position > forcedThrough { forcedThrough = position }
+    }
+
+    /// Stops waiting for what was sent before a segment's first packet, when the packets since then show that
+    /// nothing is under way: ``orderlyLimit`` of them have come one right behind the other.
+    public mutating func forceOrderlyStart() {
+        guard run.count >= ReorderBuffer.orderlyLimit, let boundary = segments.pendingBoundary,
+            let first = received.first(from: next), first >= boundary, run.end &- first < Int64(run.count)
+        else { return }
+        force(through: first)
     }
 
     /// Stops waiting for anything; for the end of the stream.

@@ -4,7 +4,8 @@ public import FreshetCore
 ///
 /// A packet in order is handed on at once. Behind a gap packets wait until the gap is filled, or until one of
 /// them has waited `latency` since it arrived; then the gap is given up. The very first packets wait for
-/// `latency` too, for those that were sent before and arrive after them. Packets without a sequence number
+/// `latency` too, for those that were sent before and arrive after them, unless 2048 in a row have come in
+/// order: at hundreds of Mbit/s that spares megabytes. Packets without a sequence number
 /// pass as they are.
 public struct ReorderStage: Stage, ~Copyable {
     /// Name, parameters, ports and help.
@@ -94,6 +95,7 @@ public struct ReorderStage: Stage, ~Copyable {
         if let arrival = buffer.suspectArrival, arrival <= limit {
             _ = buffer.settleSuspect(counters: &context.counters)
         }
+        buffer.forceOrderlyStart()
         while !output.isFull {
             if let packet = buffer.popReady(counters: &context.counters) {
                 output.append(packet)

@@ -24,6 +24,29 @@ import Testing
         #expect(bench.context.counters[.lost] == 0)
     }
 
+    @Test func aStartInPerfectOrderHoldsNoMoreThanItTakesToSeeThat() throws {
+        let bench = try StageBench(ReorderStage(latency: .milliseconds(200)), slots: 4096)
+        for index in 0..<4000 { try bench.give(Int64(index), at: milliseconds(Int64(index / 50))) }
+        #expect(bench.seen.first?.instant == milliseconds(Int64(ReorderBuffer.orderlyLimit / 50)))
+        #expect(bench.seen.count == 4000)
+        try bench.finish()
+        #expect(bench.seen.map(\.sequence) == Array(0..<4000))
+        #expect(bench.context.counters[.lost] == 0)
+    }
+
+    @Test func aStartWithOnePacketOutOfPlaceWaitsForThoseSentBefore() throws {
+        let bench = try StageBench(ReorderStage(latency: .milliseconds(200)), slots: 8192)
+        var sequences = Array(Int64(1)..<4000)
+        sequences.swapAt(1500, 1501)
+        for (index, sequence) in sequences.enumerated() {
+            try bench.give(sequence, at: milliseconds(Int64(index / 50)))
+        }
+        try bench.give(0, at: milliseconds(100))
+        try bench.finish()
+        #expect(bench.seen.map(\.sequence) == Array(0..<4000))
+        #expect(bench.context.counters[.late] == 0)
+    }
+
     @Test func packetsSentBeforeTheFirstArrivedComeFirst() throws {
         let bench = try StageBench(ReorderStage(latency: .milliseconds(50)))
         for (index, sequence) in [5, 3, 4, 1, 2, 6].enumerated() {
