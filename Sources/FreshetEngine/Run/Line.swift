@@ -144,7 +144,9 @@ package final class Line {
     /// One pass over the stages: `unfinished` when something moved and another pass may move more.
     private func pass(now: Instant) throws(PipelineError) -> Progress {
         var hasMoved = false
-        var isQuiet = isSourceWatched && finishIndex == nil
+        // Another pass is worth its while when a stage that stopped for want of room has got some since.
+        var hasNewRoom = false
+        var wasFull = false
         var least: Instant?
         var input = nothing
         for index in (finishIndex ?? 0)..<table.count {
@@ -156,13 +158,10 @@ package final class Line {
                 try run(index, &input.pointee, into: &output.pointee)
             }
             if input.pointee.count != waiting || output.pointee.count != given { hasMoved = true }
-            if !input.pointee.isEmpty { isQuiet = false }
-            if output.pointee.isFull {
-                // It is emptied by the stage behind, whose own wake-up comes first.
-                isQuiet = false
-            } else {
-                least = earliest(least, table[index].deadline)
-            }
+            if wasFull && !input.pointee.isFull { hasNewRoom = true }
+            wasFull = output.pointee.isFull
+            // What is behind a full output is emptied by the next stage, whose own wake-up comes first.
+            if !wasFull { least = earliest(least, table[index].deadline) }
         }
         nextDeadline = least
         if finishIndex == nil, table[0].stage._withUnsafeGuaranteedRef({ $0.isSourceFinished }) {
@@ -174,7 +173,18 @@ package final class Line {
         }
         if !hasMoved { return .none }
         if let least, least <= now { return .unfinished }
-        return isQuiet && isSourceDry ? .some : .unfinished
+        return hasNewRoom || !isSourceQuiet ? .unfinished : .some
+    }
+
+    /// The source can give no more now: there is no room for it, or it has said that it waits; and no stage can
+    /// have been short of packets.
+    private var isSourceQuiet: Bool {
+        table[0].stage._withUnsafeGuaranteedRef { source in
+            let pool = source.context.pool
+            if pool.usedCount * 2 >= pool.slotCount { return false }
+            if table[0].output.pointee.isFull { return true }
+            return isSourceWatched && !source.context.isReadable && !source.context.isControlReadable
+        }
     }
 
     @inline(__always)
@@ -190,14 +200,6 @@ package final class Line {
         }
         table[index].deadline = deadline
         if let failure { throw PipelineError(failure, at: steps[index].location) }
-    }
-
-    /// The source has said that it waits, and no stage can have been short of packets.
-    private var isSourceDry: Bool {
-        table[0].stage._withUnsafeGuaranteedRef { source in
-            !source.context.isReadable && !source.context.isControlReadable
-                && source.context.pool.usedCount * 2 < source.context.pool.slotCount
-        }
     }
 
     /// Finishes the stages whose input has ended, in order; true when one was finished.

@@ -93,9 +93,13 @@ public struct PaceStage: Stage, ~Copyable {
     ) throws(StageError) {
         if context.isStopping { input.removeAll() }
         while true {
-            while !held.isFull, let packet = input.popFirst() {
-                if follows { noteArrival(packet, isBlocked: held.freeCount == 1, context: &context) }
-                held.append(packet)
+            // By the half, so that the stages before work seldom and then for many packets; a live source's
+            // come as they come.
+            if follows || held.count * 2 <= held.capacity {
+                while !held.isFull, let packet = input.popFirst() {
+                    if follows { noteArrival(packet, isBlocked: held.freeCount == 1, context: &context) }
+                    held.append(packet)
+                }
             }
             let count = held.count
             release(into: &output, context: &context)
