@@ -47,6 +47,9 @@ private func fuzzRTCP(_ bytes: RawSpan, allowsReducedSize: Bool) {
         if let reason = packet.goodbyeReason { precondition(reason.byteCount > 0) }
         precondition(packet.applicationData.byteCount <= packet.bytes.byteCount)
         if let heartbeat = Heartbeat(packet) { checkHeartbeat(heartbeat) }
+        if let echo = RoundTripEcho(packet) { precondition(RoundTripEcho(packet) == echo) }
+        if RepairRequest(packet) != nil { checkRepairRequest(packet) }
+        precondition(packet.repairEntry(at: packet.repairEntryCount) == nil)
         if let request = RetransmissionRequest(packet) {
             precondition(request.entryCount > 0)
             for index in 0..<request.entryCount {
@@ -70,6 +73,28 @@ private func checkHeartbeat(_ heartbeat: Heartbeat) {
         preconditionFailure("a heartbeat that was written is not read")
     }
     precondition(Heartbeat(packet) == heartbeat)
+}
+
+private func checkRepairRequest(_ packet: borrowing RTCPPacket) {
+    guard let request = RepairRequest(packet) else { return }
+    var entries: [RepairEntry] = []
+    for index in 0..<packet.repairEntryCount {
+        if let entry = packet.repairEntry(at: index) { entries.append(entry) }
+    }
+    precondition(entries.count == packet.repairEntryCount && request.mediaSSRC & 1 == 0)
+    if entries.isEmpty { return }
+    var again = [UInt8](repeating: 0, count: packet.bytes.byteCount)
+    var span = again.mutableSpan
+    var raw = span.mutableBytes
+    var writer = CompoundWriter(&raw)
+    writer.write(request, entries: entries.span)
+    precondition(!writer.hasOverflowed)
+    let written = span.bytes.extracting(first: writer.byteCount)
+    guard var packets = CompoundPacket(parsing: written, allowsReducedSize: true), let copy = packets.next()
+    else {
+        preconditionFailure("a repair request that was written is not read")
+    }
+    precondition(RepairRequest(copy) == request && copy.repairEntry(at: 0) == entries[0])
 }
 
 private func fuzzTransportStream(_ bytes: RawSpan) {

@@ -147,4 +147,43 @@ public struct CompoundWriter: ~Copyable, ~Escapable {
             writer.write(ranges[index].additionalCount)
         }
     }
+
+    /// Writes RIST's round trip request or response (VSF TR-06-1 §5.2.6).
+    @_lifetime(self: copy self)
+    public mutating func write(_ echo: RoundTripEcho) {
+        let subtype = echo.isResponse ? RoundTripEcho.responseSubtype : RoundTripEcho.requestSubtype
+        let total = RoundTripEcho.byteCount
+        guard begin(RTCPPacket.Kind.application, count: subtype, byteCount: total) else { return }
+        writer.write(echo.mediaSSRC)
+        writer.write(RetransmissionRequest.applicationName)
+        writer.write(echo.stamp)
+        writer.write(echo.delayMicroseconds)
+    }
+
+    /// Writes Freshet's repair request for `entries`; nothing when there are none.
+    @_lifetime(self: copy self)
+    public mutating func write(_ request: RepairRequest, entries: Span<RepairEntry>) {
+        if entries.isEmpty { return }
+        let total = RepairRequest.headerByteCount &+ RepairEntry.byteCount &* entries.count
+        guard begin(RTCPPacket.Kind.application, count: RepairRequest.subtype, byteCount: total) else {
+            return
+        }
+        writer.write(request.senderSSRC)
+        writer.write(Heartbeat.name)
+        writer.write(Heartbeat.protocolVersion)
+        writer.write(0 as UInt8)
+        writer.write(request.spacing)
+        writer.write(request.mediaSSRC)
+        writer.write(request.roundTrip)
+        writer.write(0 as UInt16)
+        writer.write(UInt64(bitPattern: request.base))
+        for index in entries.indices {
+            let entry = entries[index]
+            writer.write(entry.offset)
+            writer.write(entry.lostMask)
+            writer.write(entry.round & 0x7F | (entry.allowsParity ? 0x80 : 0))
+            writer.write(entry.quarterCopies)
+            writer.write(entry.window)
+        }
+    }
 }
