@@ -79,8 +79,18 @@ let package = Package(
         .testTarget(
             name: "FreshetStagesTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetStages"],
             swiftSettings: house),
+        // Two ends and two bad links in virtual time, for the repair tests and for `repair-grid`.
+        .target(
+            name: "RepairLoop",
+            dependencies: ["FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay"],
+            path: "Tests/RepairLoop", swiftSettings: house),
+        .executableTarget(
+            name: "repair-grid",
+            dependencies: ["FreshetCore", "FreshetStages", "FreshetOverlay", "RepairLoop"],
+            path: "Tests/RepairGrid", swiftSettings: house),
         .testTarget(
-            name: "FreshetOverlayTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetOverlay"],
+            name: "FreshetOverlayTests",
+            dependencies: ["FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "RepairLoop"],
             swiftSettings: house),
         .testTarget(
             name: "FreshetNetTests", dependencies: ["FreshetCore", "FreshetNet"], swiftSettings: house),

@@ -1,0 +1,267 @@
+public import FreshetCore
+internal import FreshetWire
+
+extension RepairSender {
+    // MARK: Control that comes in
+
+    /// An RTCP datagram came from `peer`: requests, round trip requests and answers.
+    public mutating func read(_ control: RawSpan, from peer: Peer, now: Instant) {
+        guard var packets = CompoundPacket(parsing: control, allowsReducedSize: true) else { return }
+        let place = place(of: peer, now)
+        while let packet = packets.next() {
+            if let request = RepairRequest(packet) {
+                take(request, packet, place, now)
+            } else if let request = RetransmissionRequest(packet) {
+                take(request, packet, place, now)
+            } else if let echo = RoundTripEcho(packet) {
+                take(echo, place, now)
+            }
+        }
+    }
+
+    /// Where `peer` stands in the table; it is put there when it is new.
+    private mutating func place(of peer: Peer, _ now: Instant) -> Int {
+        var stalest = 0
+        for index in peers.indices {
+            if peers[index].peer == peer {
+                peers[index].lastHeard = now
+                return index
+            }
+            let isIdle = peers[index].queuedCount == 0
+            if isIdle, peers[index].lastHeard < peers[stalest].lastHeard || peers[stalest].queuedCount > 0 {
+                stalest = index
+            }
+        }
+        let new = RepairPeer(
+            peer, now: now, mediaBytes: statistics.mediaBytes, floor: configuration.budgetFloor)
+        if peers.count < configuration.maximumPeers {
+            peers.append(new)
+            return peers.count - 1
+        }
+        let queued = peers[stalest].queuedCount
+        peers[stalest] = new
+        peers[stalest].queuedCount = queued
+        return stalest
+    }
+
+    private mutating func take(_ echo: RoundTripEcho, _ place: Int, _ now: Instant) {
+        if echo.isResponse {
+            peers[place].echo.note(echo, now: now)
+        } else {
+            peers[place].owed = (echo.stamp, now)
+            isControlDue = true
+        }
+    }
+
+    private mutating func take(
+        _ request: RepairRequest, _ packet: borrowing RTCPPacket, _ place: Int, _ now: Instant
+    ) {
+        guard request.mediaSSRC == ssrc & ~1, let highest = history.highest else { return }
+        statistics.requests += 1
+        peers[place].isFreshet = true
+        peers[place].wantsEcho = false
+        if request.roundTrip > 0 {
+            peers[place].toldRoundTrip = RepairRequest.span(tenths: request.roundTrip)
+        }
+        // A receiver that joined late may count from another multiple of 2^16.
+        let isNear = request.base <= highest && highest &- request.base < 1 << 20
+        let base = isNear ? request.base : history.extend(UInt16(truncatingIfNeeded: request.base)) ?? highest
+        let spacing = RepairRequest.span(tenths: request.spacing)
+        for index in 0..<min(packet.repairEntryCount, RepairRequest.entryLimit) {
+            guard let entry = packet.repairEntry(at: index) else { return }
+            take(entry, base: base, spacing, place, now)
+        }
+    }
+
+    private mutating func take(
+        _ entry: RepairEntry, base: Int64, _ spacing: Nanoseconds, _ place: Int, _ now: Instant
+    ) {
+        var sequence = base &+ Int64(entry.offset)
+        var mask = UInt32(entry.lostMask) << 1 | 1
+        let window = RepairRequest.span(tenths: entry.window)
+        while mask != 0 {
+            if mask & 1 != 0, mayAsk(sequence, place, now) {
+                if answers.take(sequence, peer: peers[place].peer.number, round: Int32(entry.round), now: now)
+                {
+                    let copies = wholeCopies(entry.quarterCopies)
+                    let widest = copies > 1 ? window / Int64(copies - 1) : .zero
+                    enqueue(sequence, copies, min(spacing, widest), now + window, place, now)
+                } else {
+                    statistics.repeated += 1
+                }
+            }
+            mask >>= 1
+            sequence &+= 1
+        }
+    }
+
+    /// Quarters of copies as whole ones: the rest by chance.
+    private mutating func wholeCopies(_ quarters: UInt8) -> Int {
+        let whole = max(Int(quarters), 4)
+        return min(whole / 4 + (random.below(4) < UInt64(whole % 4) ? 1 : 0), 16)
+    }
+
+    private mutating func take(
+        _ request: RetransmissionRequest, _ packet: borrowing RTCPPacket, _ place: Int, _ now: Instant
+    ) {
+        guard request.mediaSSRC == ssrc & ~1 || request.mediaSSRC == 0, history.highest != nil else { return }
+        statistics.requests += 1
+        if !peers[place].isFreshet, !peers[place].wantsEcho {
+            peers[place].wantsEcho = true
+            isControlDue = true
+        }
+        for index in 0..<request.entryCount {
+            if request.form == .range {
+                guard let range = packet.nackRange(at: index) else { return }
+                take(range, place, now)
+            } else {
+                guard let entry = packet.nackEntry(at: index), let first = history.extend(entry.packetID)
+                else {
+                    return
+                }
+                take(first, mask: UInt32(entry.lostMask) << 1 | 1, place, now)
+            }
+        }
+    }
+
+    private mutating func take(_ range: NACKRange, _ place: Int, _ now: Instant) {
+        guard let first = history.extend(range.first), let highest = history.highest else { return }
+        // What lies beyond the newest packet is not looked at one by one.
+        let last = min(first &+ Int64(range.additionalCount), highest)
+        statistics.unknown += Int(first &+ Int64(range.additionalCount) &- last)
+        var sequence = max(first, highest &- Int64(history.capacity))
+        while sequence <= last {
+            answerOnce(sequence, place, now)
+            sequence &+= 1
+        }
+    }
+
+    private mutating func take(_ first: Int64, mask: UInt32, _ place: Int, _ now: Instant) {
+        var sequence = first
+        var mask = mask
+        while mask != 0 {
+            if mask & 1 != 0 { answerOnce(sequence, place, now) }
+            mask >>= 1
+            sequence &+= 1
+        }
+    }
+
+    private mutating func answerOnce(_ sequence: Int64, _ place: Int, _ now: Instant) {
+        guard mayAsk(sequence, place, now) else { return }
+        let holdOff = peers[place].holdOff
+        guard answers.take(sequence, peer: peers[place].peer.number, holdOff: holdOff, now: now) else {
+            statistics.repeated += 1
+            return
+        }
+        enqueue(sequence, 1, .zero, now + .milliseconds(500), place, now)
+    }
+
+    /// True when the packet is there to be asked for and the peer within its allowance.
+    private mutating func mayAsk(_ sequence: Int64, _ place: Int, _ now: Instant) -> Bool {
+        statistics.asked += 1
+        guard peers[place].takeAllowance(now) else {
+            statistics.refused += 1
+            return false
+        }
+        if history.contains(sequence) { return true }
+        guard let highest = history.highest else { return false }
+        if sequence > highest || highest &- sequence > 1 << 16 {
+            statistics.unknown += 1
+        } else {
+            statistics.expired += 1
+        }
+        return false
+    }
+
+    private mutating func enqueue(
+        _ sequence: Int64, _ copies: Int, _ spacing: Nanoseconds, _ end: Instant, _ place: Int, _ now: Instant
+    ) {
+        // No peer may take all the places while another has need of one.
+        let share = peers.count > 1 ? queue.capacity / 2 : queue.capacity
+        guard !queue.isFull, peers[place].queuedCount < share else {
+            statistics.refused += 1
+            return
+        }
+        queue.push(
+            QueuedRepair(
+                due: now, end: end, sequence: sequence, spacing: spacing, peer: Int32(place),
+                copies: Int32(copies)))
+        peers[place].queuedCount += 1
+    }
+
+    // MARK: Control that goes out
+
+    /// When the heartbeat of a stream that has paused is due; `nil` when the stream flows, or nobody would hear it.
+    var nextHeartbeat: Instant? {
+        guard packetCount > 0 else { return nil }
+        var next = Instant.distantFuture
+        for index in peers.indices where peers[index].isFreshet { next = min(next, heartbeat(index)) }
+        return next == .distantFuture ? nil : next
+    }
+
+    /// When peer `index` is to be told the highest number: a little after the last packet, then ever more seldom, until the
+    /// regular reports suffice (Holbrook, Singhal and Cheriton, "Log-based receiver-reliable multicast", 1995).
+    private func heartbeat(_ index: Int) -> Instant {
+        let first = lastMedia + Nanoseconds(min(max(4 * meanInterval, 5_000_000), 100_000_000))
+        let due = peers[index].heartbeatDue
+        if due == .distantFuture || due < lastMedia { return first }
+        return due - lastMedia > .milliseconds(700) ? .distantFuture : due
+    }
+
+    /// Writes the next RTCP datagram that is due at `now` into `bytes` (``CompoundWriter/sufficientByteCount`` is always enough) and says to whom it goes;
+    /// `nil` when there is none. To be called until it says so.
+    public mutating func nextTransmit(into bytes: inout MutableRawSpan, now: Instant) -> Transmit? {
+        if isControlDue {
+            for index in peers.indices {
+                if let length = writeEchoes(into: &bytes, index, now) {
+                    return Transmit(byteCount: length, peer: peers[index].peer)
+                }
+            }
+            isControlDue = false
+        }
+        guard let next = nextHeartbeat, next <= now else { return nil }
+        for index in peers.indices where peers[index].isFreshet && heartbeat(index) <= now {
+            let pause = now - lastMedia
+            peers[index].heartbeatDue = now + max(pause, .milliseconds(5))
+            return Transmit(byteCount: writeHeartbeat(into: &bytes), peer: peers[index].peer)
+        }
+        return nil
+    }
+
+    private func writeHeartbeat(into bytes: inout MutableRawSpan) -> Int {
+        var writer = CompoundWriter(&bytes)
+        writer.writeReceiverReport(ssrc: ssrc)
+        writer.writeDescription(ssrc: ssrc, name: configuration.name)
+        writeHeartbeat(&writer)
+        return writer.byteCount
+    }
+
+    /// A receiver learns from it who it has to do with, and what it misses at the tail.
+    private func writeHeartbeat(_ writer: inout CompoundWriter) {
+        guard packetCount > 0 else { return }
+        writer.write(
+            Heartbeat(ssrc: ssrc & ~1, highestSequence: history.highest ?? 0, packetCount: packetCount))
+    }
+
+    private mutating func writeEchoes(into bytes: inout MutableRawSpan, _ index: Int, _ now: Instant) -> Int?
+    {
+        let asks = peers[index].wantsEcho && peers[index].nextEcho <= now
+        guard peers[index].owed != nil || asks else { return nil }
+        var writer = CompoundWriter(&bytes)
+        writer.writeReceiverReport(ssrc: ssrc)
+        writer.writeDescription(ssrc: ssrc, name: configuration.name)
+        if let owed = peers[index].owed {
+            let delay = UInt32(clamping: (now - owed.arrival).count / 1000)
+            writer.write(
+                RoundTripEcho(
+                    isResponse: true, mediaSSRC: ssrc & ~1, stamp: owed.stamp, delayMicroseconds: delay))
+            writeHeartbeat(&writer)
+            peers[index].owed = nil
+        }
+        if asks {
+            writer.write(peers[index].echo.request(mediaSSRC: ssrc & ~1, now: now, random: &random))
+            peers[index].nextEcho = now + peers[index].echo.interval
+        }
+        return writer.byteCount
+    }
+}

@@ -1,0 +1,223 @@
+public import FreshetCore
+public import FreshetWire
+
+/// The sending end of repair on unicast links: keeps what was sent for a while, and sends it again to whoever asks.
+///
+/// Understands RIST's requests (VSF TR-06-1 §5.3) and Freshet's. A repair is the packet with the lowest bit of its SSRC set.
+/// What a peer can cause is bounded: work by the length of its datagrams and an allowance, bytes by a share of the media,
+/// places in the queue by their number; and one peer's excess is nobody else's loss.
+public struct RepairSender: ~Copyable {
+    /// What a sender keeps and allows.
+    public struct Configuration: Sendable {
+        /// How long a packet is kept.
+        public var historyDuration = Nanoseconds.seconds(2)
+        /// The most packets kept.
+        public var historyCapacity = 4096
+        /// Repair bytes that one peer may cause, in percent of the media bytes.
+        public var budgetPercent = 100
+        /// Budget that is there at the start, and the least that can be saved up, in bytes.
+        public var budgetFloor = 64 * 1316
+        /// Copies waiting to leave.
+        public var queueCapacity = 4096
+        /// The most peers known at once; a new one takes the place of the one not heard for longest.
+        public var maximumPeers = 64
+        /// The sender's canonical name.
+        public var name: CanonicalName
+
+        /// The defaults for a sender called `name`.
+        public init(name: CanonicalName) { self.name = name }
+    }
+
+    /// One packet sent again, and to whom.
+    public struct Repair: ~Copyable {
+        /// A packet of its own, marked as a retransmission.
+        public var packet: Packet
+        /// Who asked.
+        public var peer: Peer
+
+        @inline(__always)
+        init(packet: consuming Packet, peer: Peer) {
+            self.packet = packet
+            self.peer = peer
+        }
+
+        /// Gives the packet out.
+        public consuming func takePacket() -> Packet { packet }
+    }
+
+    /// A control datagram's length and destination.
+    public struct Transmit: Equatable, Sendable {
+        /// Bytes written.
+        public var byteCount: Int
+        /// Who gets it, on its control port.
+        public var peer: Peer
+    }
+
+    /// What happened so far.
+    public struct Statistics: Sendable {
+        /// Nothing happened.
+        public init() {}
+
+        /// Request packets heard, and how many packets they named, repeats among them.
+        public var requests = 0
+        /// Packets named in requests, repeats among them.
+        public var asked = 0
+        /// Named packets whose request had been answered before.
+        public var repeated = 0
+        /// Repairs sent, and their bytes.
+        public var repairs = 0
+        /// Bytes of repairs sent.
+        public var repairBytes = 0
+        /// Named packets that were never sent, or so long ago that nobody can want them.
+        public var unknown = 0
+        /// Named packets that are no longer kept.
+        public var expired = 0
+        /// Copies not sent since the budget was spent until it was too late.
+        public var overBudget = 0
+        /// Named packets passed over because of too many requests at once.
+        public var refused = 0
+        /// Media bytes sent.
+        public var mediaBytes = 0
+    }
+
+    let configuration: Configuration
+    var random: PRNG
+    var history: RepairHistory
+    var answers: AnswerTable
+    var queue: RepairQueue
+    var peers: [RepairPeer] = []
+    /// What happened so far.
+    public internal(set) var statistics = Statistics()
+    var ssrc: UInt32 = 0
+    var packetCount: UInt64 = 0
+    var lastMedia = Instant.zero
+    var meanInterval: Int64 = 1_000_000
+    var quietUntil = Instant.distantFuture
+    var heartbeatStep = Nanoseconds.zero
+    var isControlDue = false
+
+    /// A sender that keeps nothing yet; its chance comes from `random`.
+    public init(_ configuration: Configuration, random: PRNG) {
+        self.configuration = configuration
+        self.random = random
+        history = RepairHistory(
+            capacity: configuration.historyCapacity, duration: configuration.historyDuration)
+        answers = AnswerTable(capacity: configuration.historyCapacity)
+        queue = RepairQueue(capacity: configuration.queueCapacity)
+        peers.reserveCapacity(configuration.maximumPeers)
+    }
+
+    // MARK: What the line carries
+
+    /// A packet of the stream is sent at `now`. Those without sequence number cannot be asked for.
+    @inline(__always)
+    public mutating func note(_ packet: borrowing Packet, now: Instant) {
+        let info = packet.info
+        guard info.flags.contains(.hasSequence), !info.flags.contains(.isRetransmission) else { return }
+        if info.ssrc != ssrc || packetCount == 0 { start(info.ssrc) }
+        history.note(packet, sequence: info.extendedSequence, now: now)
+        packetCount &+= 1
+        statistics.mediaBytes &+= packet.byteCount
+        meanInterval &+= ((now - lastMedia).count &- meanInterval) >> 6
+        lastMedia = now
+    }
+
+    @inline(never)
+    private mutating func start(_ ssrc: UInt32) {
+        self.ssrc = ssrc
+        packetCount = 0
+        history.removeAll()
+        answers.removeAll()
+        queue.removeAll()
+        for index in peers.indices { peers[index].queuedCount = 0 }
+    }
+
+    /// Lets go of everything kept.
+    public mutating func reset() { start(ssrc) }
+
+    // MARK: Time
+
+    /// When the sender wants to be advanced and drained again; `nil` when it has nothing to do.
+    public var nextDeadline: Instant? {
+        if isControlDue { return lastMedia }
+        return earliest(queue.first?.due, earliest(nextHeartbeat, history.nextExpiry))
+    }
+
+    /// Time has come: what is too old is let go.
+    public mutating func advance(to now: Instant) {
+        history.expire(now)
+        for index in peers.indices where peers[index].wantsEcho && peers[index].nextEcho <= now {
+            isControlDue = true
+        }
+    }
+
+    // MARK: Repairs
+
+    /// The next repair that is due at `now`, in a packet of `pool`; `nil` when there is none, or the pool is empty.
+    public mutating func nextRepair(pool: PacketPool, now: Instant) -> Repair? {
+        while var next = queue.first, next.due <= now {
+            let place = Int(next.peer)
+            queue.removeFirst()
+            peers[place].queuedCount -= 1
+            guard let byteCount = history.withPacket(next.sequence, { $0.byteCount }) else {
+                statistics.expired += 1
+                continue
+            }
+            guard spend(byteCount, place) else {
+                postpone(next, now)
+                continue
+            }
+            guard let packet = copy(next.sequence, pool) else {
+                requeue(next)
+                return nil
+            }
+            next.copies -= 1
+            if next.copies > 0 {
+                next.due = max(next.due + next.spacing, now)
+                requeue(next)
+            }
+            statistics.repairs += 1
+            statistics.repairBytes += byteCount
+            return Repair(packet: packet, peer: peers[place].peer)
+        }
+        return nil
+    }
+
+    private mutating func spend(_ byteCount: Int, _ place: Int) -> Bool {
+        // A quarter of a second of what is allowed may be saved up.
+        let perQuarter = 250_000_000 / max(meanInterval, 1000) * Int64(byteCount)
+        let limit = max(configuration.budgetFloor, Int(perQuarter) * configuration.budgetPercent / 100)
+        return peers[place].budget.spend(
+            byteCount, mediaBytes: statistics.mediaBytes, percent: configuration.budgetPercent, limit: limit)
+    }
+
+    private mutating func postpone(_ repair: QueuedRepair, _ now: Instant) {
+        var later = repair
+        later.due = now + .milliseconds(2)
+        if later.due <= later.end {
+            requeue(later)
+        } else {
+            statistics.overBudget += 1
+        }
+    }
+
+    private mutating func requeue(_ repair: QueuedRepair) {
+        queue.push(repair)
+        peers[Int(repair.peer)].queuedCount += 1
+    }
+
+    private func copy(_ sequence: Int64, _ pool: PacketPool) -> Packet? {
+        guard var packet = pool.allocate() else { return nil }
+        let isCopied: Bool? = history.withPacket(sequence) { kept in
+            guard kept.byteCount <= packet.spareByteCount else { return false }
+            packet.append(kept.bytes)
+            var info = kept.info
+            info.flags.insert(.isRetransmission)
+            packet.info = info
+            return true
+        }
+        guard isCopied == true else { return nil }
+        packet.modify { RTPHeader.markRetransmission(true, in: &$0) }
+        return packet
+    }
+}
