@@ -1,0 +1,219 @@
+"""Measures repair of a lossy link: Freshet beside SRT and RIST, the same links, seeds and latency.
+
+  scripts/bench repair                         the whole grid (hours; --count makes it shorter)
+  scripts/bench repair --quick                 a few points that decide
+  scripts/bench repair --points 50/2.5/5,50/4/20,50/3/5/20   round trip in ms / latency in round trips / loss in % [/ burst]
+  scripts/bench repair --startup               30 % loss from the first moment: how long until the stream is there
+  --systems freshet,srt,srt-fec,rist-simple,rist-main,plain   which; --list shows them
+  --count N   datagrams that count (default 10000)    --rate MBIT (default 8)     --seed N
+  --lanes N   systems side by side (default 4)        --json FILE                 --one-way: only the media is lost
+
+Latency is what SRT and RIST mean by it: time added to the one-way delay. Loss strikes both directions alike, each with its
+own dice; burst is the mean number of datagrams lost in a row, by time, so that the sparse way back fares like the media.
+Residual loss is of numbered packets after repair; bytes are those of IP packets offered to the link, before loss, per byte
+of media; delay is above the link's own. Two seconds of the stream before the counted ones let the repair settle.
+"""
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+from lanes import FAR, FAR_PORT, IN_PORT, OUT_PORT, Lane
+
+SRT = ["srt-live-transmit", "-q", "-ll", "fatal", "-chunk", "1456"]
+FEC = "fec,cols:10,rows:5,layout:staircase,arq:always"
+
+
+def rist(profile, latency):
+    def sender():
+        return ["ristsender", "-p", profile, "-v", "3", "-S", "0", "-i", f"udp://@127.0.0.1:{IN_PORT}",
+                "-o", f"rist://{FAR}:{FAR_PORT}?buffer={latency}"]
+
+    def receiver():
+        return ["ristreceiver", "-p", profile, "-v", "3", "-S", "0", "-i", f"rist://@0.0.0.0:{FAR_PORT}?buffer={latency}",
+                "-o", f"udp://127.0.0.1:{OUT_PORT}"]
+    return sender(), receiver()
+
+
+def srt(latency, sent="", received=""):
+    return (SRT + [f"udp://:{IN_PORT}", f"srt://{FAR}:{FAR_PORT}?mode=caller&latency={latency}{sent}"],
+            SRT + [f"srt://:{FAR_PORT}?mode=listener&latency={latency}{received}", f"udp://127.0.0.1:{OUT_PORT}"])
+
+
+def freshet(tools, latency):
+    return ([tools.FRESHET, "relay", f"udp://127.0.0.1:{IN_PORT}", "--to", f"rist://{FAR}:{FAR_PORT}?latency={latency}"],
+            [tools.FRESHET, "watch", f"rist://@0.0.0.0:{FAR_PORT}?latency={latency}", "--latency", str(latency), "--out",
+             f"udp://127.0.0.1:{OUT_PORT}"])
+
+
+def commands(system, latency, tools):
+    """Sender and receiver of a system; None for a stream without repair."""
+    return {"freshet": lambda: freshet(tools, latency),
+            "srt": lambda: srt(latency),
+            "srt-fec": lambda: srt(latency, "&packetfilter=" + FEC, "&packetfilter=fec"),
+            "rist-simple": lambda: rist("0", latency),
+            "rist-main": lambda: rist("1", latency),
+            "plain": lambda: None}[system]()
+
+
+SYSTEMS = ["freshet", "srt", "srt-fec", "rist-simple", "rist-main", "plain"]
+GRID = [(rtt, times, loss, 1) for rtt in (20, 50, 100) for times in (2, 2.5, 3, 4) for loss in (1, 5, 10, 20)]
+GRID += [(rtt, times, 5, burst) for rtt in (20, 50, 100) for times in (2, 4) for burst in (5, 20)]
+QUICK = [(50, 2, 10, 1), (50, 2, 20, 1), (50, 2.5, 5, 1), (50, 4, 20, 1), (50, 4, 5, 20)]
+
+
+def name(point):
+    rtt, times, loss, burst = point
+    return f"rtt {rtt} ms, {times:g} x, {loss:g} %" + (f", bursts of {burst:g}" if burst > 1 else "")
+
+
+class Point:
+    """One system on one lane at one point of the grid."""
+
+    def __init__(self, lane, system, point, chosen, seed):
+        self.lane, self.system, self.chosen = lane, system, chosen
+        self.rtt, times, self.loss, burst = point
+        self.latency = round(self.rtt * times)
+        lossy = f"loss={self.loss}%"
+        if burst > 1:
+            lossy += f" burst-time={round(burst * 1316 * 8 / chosen['rate'])}us"
+        way = f"delay={self.rtt / 2:g}"
+        lane.up([(f"{way} {lossy}", ""), (way if chosen["one-way"] else f"{way} {lossy}", "")], seed)
+        self.pair = commands(system, self.latency, lane.tools)
+        self.counter = lane.account()
+        self.parts = [lane.start(1, [self.pair[1]])] if self.pair else []
+
+    def connect(self):
+        if self.pair:
+            self.parts.append(self.lane.start(0, [self.pair[0]]))
+
+    def stream(self, warm=2):
+        to = ("127.0.0.1", IN_PORT) if self.pair else (FAR, OUT_PORT)
+        self.began = time.monotonic()
+        self.source = self.lane.stamp(*to, self.chosen["rate"], self.chosen["count"], warm)
+
+    def finish(self):
+        self.source.wait(self.chosen["count"] * 1316 * 8 / self.chosen["rate"] / 1e6 + 60)
+        self.ended = time.monotonic()
+        time.sleep(self.latency / 1000 + 1)
+        self.counter.stop()
+        self.lane.down()
+        got, sent = self.counter.result(), self.source.result()
+        if not got or not sent:
+            return {"failed": 1}
+        near, far = (port["up"] for port in self.lane.figures()["ports"])
+        head = max(0, got["first"] - sent["first"]) if got["unique"] else sent["counted"]
+        counted = max(1, sent["counted"] - head)
+        span = self.ended - self.began
+        return {"lost": 100 * (counted - got["unique"]) / counted if got["unique"] else 100.0,
+                "missing": counted - got["unique"], "of": counted, "head": head * 188 * 8 / self.chosen["rate"] / 1e6,
+                "forward": near["bytesIn"] / sent["bytes"], "back": far["bytesIn"] / sent["bytes"],
+                "p50": got["p50"] - self.rtt / 2, "p99": got["p99"] - self.rtt / 2, "longest": got["longest"],
+                "doubled": got["doubled"], "disordered": got["disordered"],
+                "cpu": sum(part.cpu(self.began, self.ended) for part in self.parts) / (span * self.chosen["rate"] / 1000),
+                "rss": sum(part.megabytes() for part in self.parts),
+                "link": 100 * near["lost"]["random"] / max(1, near["in"]),
+                "late": self.lane.figures()["ports"][1]["down"]["lateMicroseconds"]["p99"]}
+
+
+def measure(tools, lanes, points, chosen):
+    results = {}
+    for number, point in enumerate(points):
+        systems = chosen["systems"]
+        for start in range(0, len(systems), len(lanes)):
+            runs = [Point(lane, system, point, chosen, chosen["seed"])
+                    for lane, system in zip(lanes, systems[start:start + len(lanes)])]
+            time.sleep(0.7)
+            if chosen["startup"]:
+                for run in runs:
+                    run.connect()
+                    run.stream(0)
+            else:
+                for run in runs:
+                    run.connect()
+                time.sleep(2.5 if point[2] < 15 else 5)
+                for run in runs:
+                    run.stream()
+            for run in runs:
+                row = run.finish()
+                results.setdefault(name(point), {})[run.system] = row
+                shown = {key: round(value, 4) for key, value in row.items()}
+                tools.say(f"{number + 1}/{len(points)} {name(point)}: {run.system} {shown}")
+    return results
+
+
+COLUMNS = [("lost", "lost %", 4), ("missing", "packets", 0), ("forward", "bytes sent per media byte", 3),
+           ("back", "bytes back", 4), ("p50", "delay p50 ms", 1), ("p99", "p99 ms", 1), ("longest", "longest hole", 0),
+           ("head", "until there, s", 2), ("cpu", "CPU-s/Gbit", 2), ("rss", "MB", 0), ("late", "emulator late p99 us", 0)]
+
+
+def show(results):
+    for point, rows in results.items():
+        print(f"\n### {point}\n\n| system | " + " | ".join(title for _, title, _ in COLUMNS) + " |")
+        print("|---" * (len(COLUMNS) + 1) + "|")
+        for system, row in rows.items():
+            cells = ["failed"] if "failed" in row else [f"{row[key]:.{places}f}" for key, _, places in COLUMNS]
+            print(f"| {system} | " + " | ".join(cells) + " |")
+
+
+def options(words):
+    chosen = {"points": None, "systems": SYSTEMS, "count": 10000, "rate": 8.0, "seed": 1, "lanes": 4, "json": None,
+              "one-way": False, "startup": False, "quick": False}
+    words = list(words)
+    while words:
+        word = words.pop(0)
+        key = word[2:] if word.startswith("--") else ""
+        if word in ("-h", "--help"):
+            print(__doc__.strip())
+            sys.exit(0)
+        elif word == "--list":
+            print("\n".join(SYSTEMS))
+            sys.exit(0)
+        elif key in ("one-way", "startup", "quick"):
+            chosen[key] = True
+        elif key in ("points", "systems", "count", "rate", "seed", "lanes", "json") and words:
+            chosen[key] = words.pop(0)
+        else:
+            print(f"bench: unknown option '{word}'; see scripts/bench repair --help", file=sys.stderr)
+            sys.exit(2)
+    for key in ("count", "seed", "lanes"):
+        chosen[key] = int(chosen[key])
+    chosen["rate"] = float(chosen["rate"])
+    if isinstance(chosen["systems"], str):
+        chosen["systems"] = chosen["systems"].split(",")
+    if chosen["points"]:
+        chosen["points"] = [tuple(([float(part) for part in text.split("/")] + [1])[:4])
+                            for text in chosen["points"].split(",")]
+    elif chosen["startup"]:
+        chosen["points"] = [(50, 4, 30, 1)]
+    else:
+        chosen["points"] = QUICK if chosen["quick"] else GRID
+    return chosen
+
+
+def main(tools, words):
+    chosen = options(words)
+    tools.enter_namespace(["repair"] + words)
+    about = tools.conditions(1)
+    for package in ("srt-tools", "rist-tools"):
+        about[package] = tools.version(package)
+    work = tempfile.mkdtemp(prefix="freshet-repair-")
+    lanes = []
+    try:
+        lanes = [Lane(tools, work, f"lane{number}") for number in range(min(chosen["lanes"], len(chosen["systems"])))]
+        results = measure(tools, lanes, chosen["points"], chosen)
+    finally:
+        for lane in lanes:
+            lane.close()
+        shutil.rmtree(work, ignore_errors=True)
+    about.update(seed=chosen["seed"], megabits=chosen["rate"], datagrams=chosen["count"])
+    print("## Conditions\n")
+    for key, value in about.items():
+        print(f"- {key}: {value}")
+    show(results)
+    if chosen["json"]:
+        with open(chosen["json"], "w") as file:
+            json.dump({"conditions": about, "results": results}, file, indent=1)
+    return 0
