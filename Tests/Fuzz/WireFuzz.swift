@@ -13,6 +13,7 @@ public func fuzzWire(_ start: UnsafePointer<UInt8>, _ byteCount: Int) -> CInt {
     fuzzTransportStream(bytes)
     fuzzSections(Array(input))
     fuzzDescription(bytes)
+    fuzzTree(bytes)
     return 0
 }
 
@@ -168,4 +169,26 @@ private func walk(_ section: borrowing TableSection) {
 private func fuzzDescription(_ bytes: RawSpan) {
     guard let description = SessionDescription(parsing: bytes) else { return }
     precondition(SessionDescription(parsing: description.text) != nil, "what was written is not read")
+}
+
+private func fuzzTree(_ bytes: RawSpan) {
+    if let message = try? ControlMessage(parsing: bytes) {
+        let again = message.text
+        guard let read = try? ControlMessage(parsing: again.span.bytes), read == message else {
+            preconditionFailure("a control message that was written is not read")
+        }
+    }
+    guard var packets = CompoundPacket(parsing: bytes, allowsReducedSize: true) else { return }
+    while let packet = packets.next() {
+        guard let message = LinkMessage(packet) else { continue }
+        var again = [UInt8](repeating: 0, count: LinkMessage.byteCountLimit)
+        var span = again.mutableSpan
+        var raw = span.mutableBytes
+        let count = message.write(into: &raw, ssrc: 1)
+        precondition(count > 0 && count <= LinkMessage.byteCountLimit)
+        guard var written = CompoundPacket(parsing: span.bytes.extracting(first: count), allowsReducedSize: true),
+            let first = written.next()
+        else { preconditionFailure("a link message that was written is no RTCP") }
+        precondition(LinkMessage(first) == message)
+    }
 }

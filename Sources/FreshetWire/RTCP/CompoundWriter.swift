@@ -3,7 +3,7 @@
 /// RFC 3550 §6.1 wants a report first and a CNAME in every datagram, a BYE last. A packet that does not fit is left out
 /// whole and ``hasOverflowed`` is set; what was written before it stands.
 public struct CompoundWriter: ~Copyable, ~Escapable {
-    private var writer: ByteWriter
+    var writer: ByteWriter
     /// Bytes of whole packets written so far: the length of the datagram.
     public private(set) var byteCount = 0
 
@@ -19,7 +19,7 @@ public struct CompoundWriter: ~Copyable, ~Escapable {
 
     /// Starts a packet of `byteCount` bytes (a multiple of 4); false when it does not fit.
     @_lifetime(self: copy self)
-    private mutating func begin(_ kind: UInt8, count: Int, byteCount total: Int) -> Bool {
+    mutating func begin(_ kind: UInt8, count: Int, byteCount total: Int) -> Bool {
         guard !hasOverflowed, total <= writer.spareByteCount, total / 4 <= 65_536 else {
             hasOverflowed = true
             return false

@@ -1,0 +1,149 @@
+import FreshetCore
+import FreshetWire
+
+/// Watching how members do (figure 7): reports are credited to the transmitter too, a bad one moves the receiver, and who
+/// does well for long is moved up.
+extension Coordinator {
+    mutating func noteReport(_ member: Int, _ report: ReportMessage) {
+        highestSequence = max(highestSequence, member == source ? report.highestSequence : Int64.min)
+        if let coordinate = report.coordinate, coordinate.isSane {
+            let cell = Buckets.cell(of: coordinate, subnet: records[member].address.subnet)
+            records[member].coordinate = coordinate
+            records[member].cell = cell
+        }
+        if member == source { return refresh(member) }
+        var worst: Int32 = 1000
+        var stripes = 0
+        for place in report.places where Int(place.stripe) < forest.stripeCount {
+            let stripe = Int(place.stripe)
+            guard stripes & 1 << stripe == 0 else { continue }
+            stripes |= 1 << stripe
+            reconcile(member, stripe, with: place.parent)
+            let share = Int32(place.receivedPerMille)
+            worst = min(worst, share)
+            // Step 702: the transmitter's performance is what its receivers say, not what it says.
+            if let parent = indexOfMember[place.parent], forest.parent(member, stripe) == parent {
+                records[parent].transmitPerMille += (share - records[parent].transmitPerMille) / 8
+            }
+        }
+        guard stripes != 0 else { return refresh(member) }
+        records[member].receivePerMille += (worst - records[member].receivePerMille) / 4
+        judge(member, report, worst: worst)
+        moveSlow(report.slowChildren, of: member)
+        refresh(member)
+    }
+
+    /// Step 704: below the threshold the receiver gets a new transmitter, once it was twice so and not more often than
+    /// every few seconds.
+    private mutating func judge(_ member: Int, _ report: ReportMessage, worst: Int32) {
+        guard worst < Int32(configuration.receiveThresholdPerMille) else {
+            records[member].badReportCount = 0
+            let since = records[member].goodSince ?? now
+            records[member].goodSince = since
+            if !records[member].isMature, now - since >= configuration.maturityInterval {
+                records[member].isMature = true
+                if records[member].slotLimit > 0 { promotions.append(records[member].id) }
+            }
+            return
+        }
+        records[member].goodSince = nil
+        records[member].badReportCount += 1
+        guard records[member].badReportCount >= 2 else { return }
+        if let last = records[member].lastMoved, now - last < .seconds(5) { return }
+        records[member].badReportCount = 0
+        for place in report.places
+        where Int(place.stripe) < forest.stripeCount
+            && Int(place.receivedPerMille) < configuration.receiveThresholdPerMille
+        {
+            guard let parent = forest.parent(member, Int(place.stripe)) else { continue }
+            // What its parent does not get either is not the parent's fault: the branch is moved by its top.
+            if parent != source, records[parent].badReportCount > 0 { continue }
+            complain(about: parent, by: member)
+            regraft(member, Int(place.stripe), awayFrom: parent)
+        }
+    }
+
+    /// Children that a parent cannot keep up with are moved; a parent may give away only its own.
+    private mutating func moveSlow(_ children: [MemberID], of parent: Int) {
+        for id in children {
+            guard let child = indexOfMember[id] else { continue }
+            for stripe in 0..<forest.stripeCount where forest.parent(child, stripe) == parent {
+                regraft(child, stripe, awayFrom: parent)
+            }
+        }
+    }
+
+    /// The member knows best who sends to it: the record follows.
+    private mutating func reconcile(_ member: Int, _ stripe: Int, with parent: MemberID) {
+        guard parent != .none, let index = indexOfMember[parent], index != member else { return }
+        guard forest.parent(member, stripe) != index else { return }
+        // Just told to move: the report may be older than that.
+        if let moved = records[member].lastMoved, now - moved < .seconds(3) { return }
+        adopt(member, stripe, by: index)
+    }
+
+    /// Records that `member` receives from `parent`, whatever was recorded before.
+    mutating func adopt(_ member: Int, _ stripe: Int, by parent: Int) {
+        guard member != source, member != parent else { return }
+        if forest.isAtOrAbove(member, of: parent, stripe) {
+            // By the records the parent is below the member: they are older than the message. Cut the branch right below
+            // the member; whoever is cut says soon where it is.
+            var current = parent
+            while let above = forest.parent(current, stripe), above != member { current = above }
+            setParent(current, stripe, to: nil)
+            if current == parent, forest.isAtOrAbove(member, of: parent, stripe) { return }
+        }
+        setParent(member, stripe, to: parent)
+    }
+
+    // MARK: Moving up
+
+    /// Stable members with an uplink go nearer to the source when that wins enough: a level, or the configured share of the
+    /// delay. The budget keeps the tree quiet.
+    mutating func promote() {
+        let span = now - promotionRenewed
+        guard span >= .milliseconds(100) else { return }
+        promotionRenewed = now
+        let rate = Int64(configuration.moveBudgetPerSecond) * Int64(max(1, memberCount / 200))
+        promotionTokens = min(max(1_000, rate * 1_000), promotionTokens + rate * span.count / 1_000_000)
+        var looked = 0
+        while promotionTokens >= 1_000, !promotions.isEmpty, looked < 64 {
+            looked += 1
+            let id = promotions.removeFirst()
+            guard let member = indexOfMember[id], records[member].connection != nil else { continue }
+            if improve(member) {
+                promotionTokens -= 1_000
+                tally.promotionCount += 1
+            }
+        }
+    }
+
+    private mutating func improve(_ member: Int) -> Bool {
+        let stripe = records[member].home ?? 0
+        guard forest.isAttached(member, stripe), let old = forest.parent(member, stripe) else { return false }
+        let depth = Int(forest[member, stripe].depth)
+        guard depth > 1 else { return false }
+        let height = forest.height(of: member, stripe)
+        if height + depth <= configuration.depthLimit,
+            takeLeafPlace(member, stripe, depthBelow: depth)
+        {
+            return finishMove(member, stripe)
+        }
+        let search = Search(stripe: stripe, excluded: [old], height: height, depthBelow: depth)
+        guard let parent = bestParent(for: member, search) else { return false }
+        let hop = records[parent].distance(to: records[member]) / 2 + 1_000
+        let delay = Int64(forest[parent, stripe].delay) + Int64(hop)
+        let gain = Int64(forest[member, stripe].delay) - delay
+        let wanted = Int64(forest[member, stripe].delay) * Int64(configuration.moveGainPerMille) / 1000
+        guard gain >= wanted || Int(forest[parent, stripe].depth) + 1 < depth else { return false }
+        setParent(member, stripe, to: parent)
+        return finishMove(member, stripe)
+    }
+
+    private mutating func finishMove(_ member: Int, _ stripe: Int) -> Bool {
+        records[member].lastMoved = now
+        chooseBackups(member, stripe)
+        tell(member, StripeSet(stripe), isRegraft: true)
+        return true
+    }
+}

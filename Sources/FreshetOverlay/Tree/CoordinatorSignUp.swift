@@ -1,0 +1,328 @@
+import FreshetCore
+import FreshetWire
+
+/// Signing up a new client (figure 4) and beginning with many at once (figure 5).
+extension Coordinator {
+    mutating func signUp(_ join: JoinMessage, connection: UInt32, observed: PeerAddress) {
+        guard indexOfConnection[connection] == nil else {
+            tally.ignoredCount += 1
+            return
+        }
+        if let reason = refusal(of: join) {
+            tally.refusedCount += 1
+            outgoing.append(
+                CoordinatorOutput(
+                    connection: connection, message: .leave(LeaveMessage(reason: reason)), closes: true))
+            return
+        }
+        let index = admit(join, observed: observed)
+        records[index].connection = connection
+        indexOfConnection[connection] = index
+        welcome(index)
+        ping(index)
+        if join.role == .source {
+            plantSource(index, join)
+        } else if join.resuming != .none, !join.places.isEmpty {
+            reclaim(index, join.places)
+        } else if source == nil || configuration.waitForMembers > 0 && !hasStarted {
+            records[index].isWaiting = true
+            waiting.append(index)
+            startIfDue()
+        } else {
+            placeEverywhere(index)
+        }
+        adoptClaims(of: index)
+    }
+
+    /// Why `join` cannot be taken; `nil` when it can (step 404).
+    private func refusal(of join: JoinMessage) -> String? {
+        if join.stream != configuration.stream { return "there is no stream '\(join.stream)' here" }
+        if !configuration.token.isEmpty, join.token != configuration.token { return "the token is wrong" }
+        if hasEnded { return "the stream is over" }
+        if memberCount >= configuration.memberLimit {
+            return "\(configuration.memberLimit) members are in already"
+        }
+        if join.role == .source, let source, records[source].goneSince == nil {
+            return "the stream has a source already"
+        }
+        return nil
+    }
+
+    /// Makes the record, or takes up the old one of a member that comes back.
+    private mutating func admit(_ join: JoinMessage, observed: PeerAddress) -> Int {
+        var address = join.addresses.first ?? observed
+        // An address of its own choice must at least be on the host that we see, or nobody could be kept from aiming a
+        // stream at others; the port is the member's to say.
+        if observed.high != 0 || observed.low != 0 {
+            address.high = observed.high
+            address.low = observed.low
+        }
+        let index: Int
+        if join.resuming != .none, let old = indexOfMember[join.resuming], records[old].connection == nil {
+            index = old
+        } else {
+            index = freeIndexes.popLast() ?? records.count
+            var id = indexOfMember[join.resuming] == nil ? join.resuming : MemberID.none
+            while id == .none || indexOfMember[id] != nil { id = MemberID(UInt32(random.below(1 << 32))) }
+            let record = MemberRecord(
+                id: id, role: join.role, reach: join.reach, address: address, joined: now)
+            if index == records.count { records.append(record) } else { records[index] = record }
+            forest.grow(to: index)
+            indexOfMember[id] = index
+            if join.role == .standby { standbys.append(index) }
+        }
+        records[index].address = address
+        records[index].goneSince = nil
+        records[index].routers = join.routers.map { Coordinator.number(of: $0) }
+        if let coordinate = join.coordinate, coordinate.isSane { records[index].coordinate = coordinate }
+        records[index].cell = Buckets.cell(of: records[index].coordinate, subnet: address.subnet)
+        if records[index].slotLimit == 0 { assignSlots(index, join) }
+        refresh(index)
+        return index
+    }
+
+    /// A number for a router's name: equal names, equal numbers.
+    private static func number(of router: String) -> UInt64 {
+        var hash = SipHash(key: SipKey(low: 0, high: 0))
+        for byte in router.utf8 { hash.combine(UInt64(byte)) }
+        return hash.tag()
+    }
+
+    /// How many children the uplink carries, and which stripe the member is to forward.
+    private mutating func assignSlots(_ index: Int, _ join: JoinMessage) {
+        let stripes = configuration.totalStripes
+        if join.role == .source, join.streamKilobits > 0 { streamKilobits = join.streamKilobits }
+        var slots = configuration.defaultChildren * stripes
+        if join.childLimit > 0 {
+            slots = min(Int(join.childLimit), configuration.childrenLimit) * stripes
+        } else if join.uplinkKilobits > 0, streamKilobits > 0 {
+            let rate = UInt64(streamKilobits)
+            let count = UInt64(join.uplinkKilobits) * UInt64(configuration.stripeCount) / rate
+            slots = min(Int(count), configuration.childrenLimit * stripes)
+        }
+        let mayForward = join.forwards && join.reach != .closed
+        records[index].slotLimit = mayForward ? Int32(slots) : 0
+        if join.role != .source, stripes > 1, mayForward {
+            let poorest = slotsOfStripe.indices.min { slotsOfStripe[$0] < slotsOfStripe[$1] } ?? 0
+            records[index].home = poorest
+            slotsOfStripe[poorest] += Int64(slots)
+        }
+    }
+
+    private mutating func welcome(_ index: Int) {
+        var message = WelcomeMessage()
+        message.member = records[index].id
+        message.epoch = epoch
+        message.stripeCount = configuration.stripeCount
+        message.hasParity = configuration.hasParity
+        message.slotLimit = UInt32(records[index].slotLimit)
+        let shared = Int64(memberCount) * 1_000 / Int64(configuration.reportsPerSecond)
+        message.reportMilliseconds = UInt32(max(configuration.reportInterval.count / 1_000_000, shared))
+        message.era = era
+        message.ticketKey = ticketKey(of: records[index].id)
+        send(.welcome(message), to: index)
+    }
+
+    func ticketKey(of member: MemberID) -> SipKey { key.derived(for: UInt64(member.number)) }
+
+    // MARK: The source
+
+    private mutating func plantSource(_ index: Int, _ join: JoinMessage) {
+        source = index
+        epoch = join.epoch
+        records[index].home = nil
+        records[index].isMature = true
+        forest.plant(index)
+        refresh(index)
+        if join.resuming != .none { settledAt = now + .seconds(3) }
+        announceState()
+        startIfDue()
+    }
+
+    var hasStarted: Bool { waiting.isEmpty && memberCount > configuration.waitForMembers }
+
+    /// Places those that wait, once there is a source and enough of them are there (figure 5).
+    mutating func startIfDue() {
+        guard let source, !waiting.isEmpty, let first = waiting.first else { return }
+        let isDue = now - records[first].joined >= configuration.waitLimit
+        guard waiting.count >= configuration.waitForMembers || isDue else { return }
+        let order = startOrder(waiting.filter { !records[$0].isRemoved })
+        waiting = []
+        renewBranch(source, 0)
+        for member in order {
+            records[member].isWaiting = false
+            placeEverywhere(member)
+        }
+    }
+
+    /// Figure 5: sorted by the routers they share and by place (504), the best of every cluster first (506), then the next
+    /// best (508), then the rest (510). Who is placed first becomes a primary.
+    private func startOrder(_ members: [Int]) -> [Int] {
+        var clusters: [UInt64: [Int]] = [:]
+        for member in members {
+            let cluster = records[member].routers.first ?? UInt64(records[member].cell)
+            clusters[cluster, default: []].append(member)
+        }
+        var ranked = clusters.keys.sorted().map { key in
+            clusters[key, default: []].sorted { isBetter($0, $1) }
+        }
+        // Every cluster gives its best, then its next best …; larger clusters go first within a round.
+        ranked.sort { $0.count > $1.count }
+        var order: [Int] = []
+        var round = 0
+        while order.count < members.count {
+            for cluster in ranked where round < cluster.count { order.append(cluster[round]) }
+            round += 1
+        }
+        // Those that cannot forward come last, whatever their place.
+        return order.filter { records[$0].slotLimit > 0 } + order.filter { records[$0].slotLimit == 0 }
+    }
+
+    /// Probe performance and uplink: relays first, then the quicker echo for the same uplink.
+    private func isBetter(_ a: Int, _ b: Int) -> Bool {
+        if records[a].slotLimit != records[b].slotLimit { return records[a].slotLimit > records[b].slotLimit }
+        let first = records[a].probeMicroseconds == 0 ? Int32.max : records[a].probeMicroseconds
+        let second = records[b].probeMicroseconds == 0 ? Int32.max : records[b].probeMicroseconds
+        return (first, a) < (second, b)
+    }
+
+    // MARK: Placing
+
+    /// Finds parents and backups for every stripe and tells the member.
+    mutating func placeEverywhere(_ member: Int) {
+        var placed = StripeSet()
+        for stripe in 0..<forest.stripeCount where forest.parent(member, stripe) == nil {
+            if place(member, stripe) { placed.insert(StripeSet(stripe)) }
+        }
+        for stripe in 0..<forest.stripeCount where placed.has(stripe) { chooseBackups(member, stripe) }
+        if !placed.isEmpty { tell(member, placed, isRegraft: false) }
+    }
+
+    /// Gives `member` a parent on `stripe`; false, and on the list of orphans, when nobody has a place.
+    mutating func place(_ member: Int, _ stripe: Int, excluding: [Int] = []) -> Bool {
+        let height = forest[member, stripe].firstChild < 0 ? 0 : forest.height(of: member, stripe)
+        var search = Search(stripe: stripe, excluded: excluding, height: height)
+        if let parent = bestParent(for: member, search) {
+            setParent(member, stripe, to: parent)
+            return true
+        }
+        if records[member].slotLimit > 0, height == 0, takeLeafPlace(member, stripe) { return true }
+        // Anybody is better than nobody.
+        search.excluded = []
+        if let parent = bestParent(for: member, search) {
+            setParent(member, stripe, to: parent)
+            return true
+        }
+        orphans.append((records[member].id, stripe))
+        orphanDeadline = earliest(orphanDeadline, now + .milliseconds(250))
+        return false
+    }
+
+    /// Puts `member`, which forwards `stripe`, in the place of a leaf that does not, and the leaf below it.
+    mutating func takeLeafPlace(_ member: Int, _ stripe: Int, depthBelow: Int = Buckets.depthCount) -> Bool {
+        guard records[member].home == nil || records[member].home == stripe, freePlaces(member) > 0 else {
+            return false
+        }
+        for depth in 1..<min(depthBelow, configuration.depthLimit - 1) {
+            let key = Buckets.leafKey(stripe: stripe, depth: depth)
+            guard let first = buckets[key].first else { continue }
+            let leaf = Int(first)
+            guard leaf != member, let parent = forest.parent(leaf, stripe),
+                !forest.isAtOrAbove(member, of: parent, stripe)
+            else { continue }
+            setParent(leaf, stripe, to: nil)
+            setParent(member, stripe, to: parent)
+            setParent(leaf, stripe, to: member)
+            chooseBackups(leaf, stripe)
+            tell(leaf, StripeSet(stripe), isRegraft: true)
+            return true
+        }
+        return false
+    }
+
+    /// Chooses the warm backups of `member` on `stripe`, outside its primary's branch, and reserves their places.
+    mutating func chooseBackups(_ member: Int, _ stripe: Int) {
+        releaseBackups(member, stripe)
+        guard let parent = forest.parent(member, stripe) else { return }
+        var search = Search(stripe: stripe)
+        if parent == source { search.excluded = [parent] } else { search.avoided = [parent] }
+        for slot in 0..<min(2, configuration.backupCount) {
+            guard let backup = backup(for: member, search, isFirst: slot == 0, below: parent) else { return }
+            records[backup].promisedTo.append(Int32(member))
+            if slot == 0 {
+                forest[member, stripe].backup0 = Int32(backup)
+            } else {
+                forest[member, stripe].backup1 = Int32(backup)
+            }
+            search.excluded.append(backup)
+            refresh(backup)
+        }
+    }
+
+    private mutating func backup(for member: Int, _ search: Search, isFirst: Bool, below parent: Int) -> Int?
+    {
+        // A standby is there for the children of primaries.
+        if isFirst, let source, forest.parent(parent, search.stripe) == source || parent == source {
+            for standby in standbys
+            where standby != member && !search.excluded.contains(standby) && standby != parent
+                && canTake(standby, search) && !forest.isAtOrAbove(member, of: standby, search.stripe)
+            {
+                return standby
+            }
+        }
+        return bestParent(for: member, search)
+    }
+
+    mutating func releaseBackups(_ member: Int, _ stripe: Int) {
+        for backup in [forest[member, stripe].backup0, forest[member, stripe].backup1] where backup >= 0 {
+            if let place = records[Int(backup)].promisedTo.lastIndex(of: Int32(member)) {
+                records[Int(backup)].promisedTo.remove(at: place)
+            }
+            refresh(Int(backup))
+        }
+        forest[member, stripe].backup0 = -1
+        forest[member, stripe].backup1 = -1
+    }
+
+    /// Tells `member` its parents on `stripes`, and the parents of it (steps 412, 920).
+    mutating func tell(_ member: Int, _ stripes: StripeSet, isRegraft: Bool) {
+        var parents: [(index: Int, primary: StripeSet, backup: StripeSet)] = []
+        for stripe in 0..<forest.stripeCount where stripes.has(stripe) {
+            let place = forest[member, stripe]
+            for index in [place.parent, place.backup0, place.backup1]
+            where index >= 0 && !parents.contains(where: { $0.index == Int(index) }) {
+                parents.append((Int(index), [], []))
+            }
+        }
+        // A ticket says all that the parent is to the child: the newest is the only one in use.
+        for stripe in 0..<forest.stripeCount {
+            let place = forest[member, stripe]
+            for index in parents.indices {
+                let parent = Int32(parents[index].index)
+                if place.parent == parent { parents[index].primary.insert(StripeSet(stripe)) }
+                if place.backup0 == parent || place.backup1 == parent {
+                    parents[index].backup.insert(StripeSet(stripe))
+                }
+            }
+        }
+        var message = AssignMessage()
+        message.stripes = stripes
+        for parent in parents {
+            serial &+= 1
+            let record = records[parent.index]
+            let ticket = Ticket(
+                epoch: epoch, parent: record.id, child: records[member].id, stripes: parent.primary,
+                backupStripes: parent.backup, era: era, serial: serial, key: ticketKey(of: record.id))
+            message.offers.append(ParentOffer(member: record.id, address: record.address, ticket: ticket))
+            let child = records[member]
+            if !parent.primary.isEmpty || record.reach == .mapped || child.reach != .open {
+                send(
+                    .forward(
+                        ForwardMessage(
+                            child: child.id, address: child.address, stripes: parent.primary,
+                            backupStripes: parent.backup)), to: parent.index)
+            }
+        }
+        send(isRegraft ? .regraft(message) : .assign(message), to: member)
+    }
+}

@@ -1,0 +1,81 @@
+import FreshetCore
+public import FreshetWire
+
+/// What the coordinator knows of one member: the patent's figure 6B. The receive clients (638, 640) are in the forest.
+public struct MemberRecord: Sendable {
+    /// Client ID (620).
+    public var id: MemberID
+    /// Viewer, relay, standby or source.
+    public var role: JoinMessage.Role
+    /// How others reach it.
+    public var reach: JoinMessage.Reach
+    /// Where others reach it.
+    public var address: PeerAddress
+    /// Its control connection; `nil` while that is gone.
+    public var connection: UInt32?
+    /// Probe performance (622): the time that the echo took, microseconds; 0 before the first.
+    public var probeMicroseconds: Int32 = 0
+    /// Transmit performance (624), reported by its children: packets in time of 1000, a moving average.
+    public var transmitPerMille: Int32 = 1000
+    /// Receive performance (626), reported by itself.
+    public var receivePerMille: Int32 = 1000
+    /// Router list (628…636), as numbers that are the same when the routers are.
+    public var routers: [UInt64] = []
+    /// Its place in the network.
+    public var coordinate = NetworkCoordinate()
+    /// Children of one stripe each that its uplink carries.
+    public var slotLimit: Int32 = 0
+    /// Those it has, over all stripes.
+    public var childCount: Int32 = 0
+    /// Places it has promised as a warm backup.
+    public var promisedCount: Int32 { Int32(promisedTo.count) }
+
+    /// The stripe it forwards; every stripe when `nil`.
+    var home: Int?
+    /// Indexes of the members that hold it as a warm backup, once a stripe.
+    var promisedTo: [Int32] = []
+    /// The grid cell of its coordinate.
+    var cell = 0
+    var joined: Instant
+    /// Since when it has received well without a break; `nil` while it does not.
+    var goodSince: Instant?
+    var isMature = false
+    var convictedUntil: Instant?
+    /// The last complaint about it: by whom and when.
+    var complainer: MemberID = .none
+    var complained: Instant?
+    var goneSince: Instant?
+    /// When it said that it starves, per branch flagging (figure 8).
+    var starvingSince: Instant?
+    /// When the ping that must be answered runs out, and its serial.
+    var pingDeadline: Instant?
+    var pingSent: Instant?
+    var pingSerial: UInt32 = 0
+    var lastMoved: Instant?
+    /// Bad reports in a row.
+    var badReportCount = 0
+    var isWaiting = false
+    var isRemoved = false
+    /// Where in the list of members with spare places it is; -1 for not.
+    var sparePlace: Int32 = -1
+
+    init(
+        id: MemberID, role: JoinMessage.Role, reach: JoinMessage.Reach, address: PeerAddress, joined: Instant
+    ) {
+        self.id = id
+        self.role = role
+        self.reach = reach
+        self.address = address
+        self.joined = joined
+    }
+
+    /// Predicted round trip to another member by both coordinates, microseconds; a guess of 50 ms while one knows nothing.
+    func distance(to other: MemberRecord) -> Int32 {
+        let a = coordinate
+        let b = other.coordinate
+        if a.errorPerMille >= 1000 || b.errorPerMille >= 1000 {
+            return address.subnet == other.address.subnet ? 2_000 : 50_000
+        }
+        return a.distance(to: b)
+    }
+}

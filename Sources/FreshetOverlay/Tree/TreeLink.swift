@@ -1,0 +1,62 @@
+import FreshetCore
+import FreshetWire
+
+/// A neighbour: who it is, where, and what each is to the other. Both directions may be in use at once: its parent on one
+/// stripe, its child on another; each has a handshake and a token of its own.
+struct TreeLink {
+    var address: PeerAddress
+    var member: MemberID
+    /// The neighbour as a parent; `nil` when it is none.
+    var up: UpLink?
+    /// The neighbour as a child; `nil` when it is none.
+    var down: DownLink?
+    /// Round trip, microseconds, smoothed; 0 before the first.
+    var roundTrip: Int32 = 0
+
+    init(address: PeerAddress, member: MemberID) {
+        self.address = address
+        self.member = member
+    }
+}
+
+/// The child's side of a link.
+///
+///     greeting --COOKIE--> subscribing --ACCEPT--> open --(silence, LEAVE, REFUSE)--> gone
+///        ^--------REFUSE(cookie)---'
+struct UpLink {
+    enum Phase { case greeting, subscribing, open }
+    var phase = Phase.greeting
+    var nonce: UInt64
+    var cookie: UInt64 = 0
+    var ticket: Ticket
+    /// The stripes it is asked to send.
+    var wanted: StripeSet = []
+    /// Those it has agreed to.
+    var accepted: StripeSet = []
+    /// From where, for the next asking.
+    var fromSequence: Int64 = 0
+    var fromKeyframe = false
+    var retryDeadline: Instant?
+    var tries = 0
+    var heard: Instant
+    var pinged: Instant
+    /// When the last ping went out unanswered, its stamp.
+    var pingStamp: Instant?
+    var token: UInt32 { UInt32(truncatingIfNeeded: cookie) }
+}
+
+/// The parent's side of a link.
+struct DownLink {
+    var token: UInt32
+    /// The nonce of the handshake, to tell a repeated one.
+    var nonce: UInt64
+    /// What the ticket allows.
+    var ticket: Ticket
+    /// The stripes that are sent.
+    var stripes: StripeSet = []
+    /// The stripes not sent for now because the child cannot keep up.
+    var thinned: StripeSet = []
+    var heard: Instant
+    var pulsed: Instant
+    var budget = ChildBudget()
+}

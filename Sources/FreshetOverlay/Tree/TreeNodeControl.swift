@@ -1,0 +1,189 @@
+public import FreshetCore
+public import FreshetWire
+
+/// What the coordinator says, and what it is told.
+extension TreeNode {
+    /// The control connection is up: the node joins, or comes back with what it has.
+    public mutating func connected(now: Instant) {
+        self.now = now
+        isConnected = true
+        messages.removeAll()
+        var join = configuration.join
+        join.resuming = member
+        join.coordinate = coordinate.errorPerMille < 1000 ? coordinate : nil
+        if member != .none { join.places = placeReports(closing: false) }
+        messages.append(.join(join))
+    }
+
+    /// The control connection is gone: the node goes on.
+    public mutating func disconnected(now: Instant) {
+        self.now = now
+        isConnected = false
+        messages.removeAll()
+    }
+
+    /// Takes a message of the coordinator.
+    public mutating func receive(_ message: ControlMessage, now: Instant) {
+        self.now = now
+        switch message {
+        case .welcome(let welcome): noteWelcome(welcome)
+        case .assign(let assign), .regraft(let assign): noteAssignment(assign)
+        case .forward(let forward):
+            if leavingAt == nil, linkOfAddress[forward.address] == nil {
+                events.append(.punch(forward.address))
+            }
+        case .probe(let probe): messages.append(.probeReply(probe))
+        case .streamState(let state): noteState(state)
+        case .leave(let leave): events.append(.refused(leave.reason))
+        case .join, .probeReply, .report, .starving, .moved: tally.rejectedCount += 1
+        }
+    }
+
+    private mutating func noteWelcome(_ welcome: WelcomeMessage) {
+        member = welcome.member
+        epoch = isSource ? configuration.join.epoch : welcome.epoch
+        era = welcome.era
+        ticketKey = welcome.ticketKey
+        slotLimit = Int(welcome.slotLimit)
+        reportInterval = .milliseconds(Int64(welcome.reportMilliseconds))
+        // The first report is spread, so that a burst of joins is no burst of reports.
+        let spread = Int64(random.below(UInt64(max(1, welcome.reportMilliseconds))))
+        reportDeadline = now + .milliseconds(spread)
+        let total = welcome.stripeCount + (welcome.hasParity ? 1 : 0)
+        hasParity = welcome.hasParity
+        guard total != stripes.count || welcome.stripeCount != stripeCount else { return }
+        stripeCount = welcome.stripeCount
+        stripes = Array(repeating: UpstreamStripe(), count: total)
+    }
+
+    private mutating func noteState(_ state: StreamStateMessage) {
+        if state.era != 0 { era = state.era }
+        if state.epoch != 0, !isSource { epoch = state.epoch }
+        if state.hasEnded { end(at: state.highestSequence) }
+    }
+
+    // MARK: Assignments
+
+    private mutating func noteAssignment(_ assign: AssignMessage) {
+        guard epoch != 0 || !assign.offers.isEmpty, leavingAt == nil else { return }
+        if epoch == 0, let ticket = assign.offers.first?.ticket { epoch = ticket.epoch }
+        var primary = [Int](repeating: -1, count: stripes.count)
+        var backups = [[Int]](repeating: [], count: stripes.count)
+        for offer in assign.offers where offer.member != member && offer.ticket.parent == offer.member {
+            guard let link = takeOffer(offer) else { continue }
+            for stripe in stripes.indices {
+                if offer.ticket.stripes.has(stripe) { primary[stripe] = link }
+                if offer.ticket.backupStripes.has(stripe) { backups[stripe].append(link) }
+            }
+        }
+        for stripe in stripes.indices where assign.stripes.has(stripe) {
+            let dropped = stripes[stripe].backups
+            stripes[stripe].backups = backups[stripe]
+            stripes[stripe].nextBackup = 0
+            take(primary[stripe], for: stripe, isFresh: assign.fromSequence == nil)
+            for link in dropped { forgetUpIfUnused(link) }
+        }
+        for offer in assign.offers {
+            if let link = linkOfAddress[offer.address] { forgetUpIfUnused(link) }
+        }
+    }
+
+    /// Opens, or widens, the link to an offered parent; its handshake begins at once, whether it is primary or backup.
+    private mutating func takeOffer(_ offer: ParentOffer) -> Int? {
+        guard let link = makeLink(offer.address, offer.member) else { return nil }
+        if let up = links[link]?.up {
+            if up.ticket == offer.ticket { return link }
+            links[link]?.up?.ticket = offer.ticket
+            // The cookie may be old; then the parent says so, and the handshake starts over.
+            if up.phase == .open { links[link]?.up?.phase = .subscribing }
+        } else {
+            links[link]?.up = UpLink(nonce: random.next(), ticket: offer.ticket, heard: now, pinged: now)
+        }
+        links[link]?.up?.tries = 0
+        ask(link)
+        return link
+    }
+
+    private mutating func take(_ link: Int, for stripe: Int, isFresh: Bool) {
+        if link < 0 || link == stripes[stripe].parent {
+            if stripes[stripe].starvingSince == nil { stripes[stripe].candidate = -1 }
+            return
+        }
+        // A starving node takes whom it is given; a fed one keeps its parent until the new one sends.
+        let isStarving = stripes[stripe].starvingSince != nil
+        if !isStarving || stripes[stripe].candidate < 0
+            || !stripes[stripe].backups.contains(stripes[stripe].candidate)
+        {
+            stripes[stripe].candidate = link
+            stripes[stripe].reason = nil
+            stripes[stripe].candidateDeadline = now + configuration.activationTimeout * 4
+            want(stripe, from: link, fromKeyframe: isFresh && window.highest == nil)
+        }
+    }
+
+    // MARK: Reports
+
+    mutating func placeReports(closing: Bool) -> [PlaceReport] {
+        var places: [PlaceReport] = []
+        for stripe in stripes.indices {
+            var place = PlaceReport()
+            place.stripe = UInt8(stripe)
+            place.parent = parent(of: stripe)
+            place.depth = UInt8(stripes[stripe].path.count)
+            let isParity = hasParity && stripe == stripes.count - 1
+            if closing, !isParity, let top = window.highest {
+                let since = stripes[stripe].reportedHighest ?? top
+                let due = Int((top &- since) / Int64(stripeCount))
+                let share = due <= 0 ? 1000 : min(1000, stripes[stripe].receivedCount * 1000 / due)
+                // A packet at either end counts for nothing.
+                place.receivedPerMille = stripes[stripe].receivedCount + 2 >= due ? 1000 : UInt16(share)
+                stripes[stripe].reportedHighest = top
+                stripes[stripe].receivedCount = 0
+            }
+            places.append(place)
+        }
+        return places
+    }
+
+    mutating func report() {
+        reportDeadline = now + reportInterval
+        guard isConnected, member != .none else { return }
+        var message = ReportMessage()
+        if !isSource { message.places = placeReports(closing: true) }
+        message.childCount = UInt32(childCount)
+        message.coordinate = coordinate.errorPerMille < 1000 ? coordinate : nil
+        message.highestSequence = window.highest ?? 0
+        message.slowChildren = slowChildren
+        slowChildren = []
+        messages.append(.report(message))
+    }
+
+    // MARK: The end
+
+    /// The stream is over with packet `sequence`: the source says it, everybody passes it on, three times.
+    public mutating func end(at sequence: Int64) {
+        if finalSequence != nil { return }
+        finalSequence = sequence
+        goodbyesLeft = 3
+        goodbyeDeadline = now
+        events.append(.ended(sequence))
+        if isSource {
+            messages.append(
+                .streamState(
+                    StreamStateMessage(epoch: epoch, hasEnded: true, highestSequence: sequence, era: era)))
+        }
+    }
+
+    /// The node wants to go: its children are handed to their backups first.
+    public mutating func leave(now: Instant) {
+        self.now = now
+        if leavingAt != nil { return }
+        leavingAt = now + configuration.handoverInterval
+        messages.append(.leave(LeaveMessage()))
+        let span = UInt32(configuration.handoverInterval.count / 1_000_000)
+        for link in links.indices {
+            guard let down = links[link]?.down, let address = links[link]?.address else { continue }
+            send(.handover(token: down.token, stripes: down.stripes, milliseconds: span), to: address)
+        }
+    }
+}

@@ -1,0 +1,294 @@
+import FreshetCore
+import FreshetWire
+
+/// The child's side: asking parents, moving between them, noticing silence.
+extension TreeNode {
+    // MARK: Asking
+
+    /// Says the next thing of the handshake on `link`, and when to say it again.
+    mutating func ask(_ link: Int) {
+        guard var up = links[link]?.up, let address = links[link]?.address else { return }
+        let missing = up.wanted.subtracting(up.accepted)
+        switch up.phase {
+        case .greeting:
+            send(.hello(nonce: up.nonce), to: address)
+        case .subscribing:
+            let allowed = up.ticket.stripes.union(up.ticket.backupStripes)
+            send(
+                .subscribe(
+                    Subscription(
+                        cookie: up.cookie, nonce: up.nonce, stripes: up.wanted.intersection(allowed),
+                        fromSequence: up.fromSequence, fromKeyframe: up.fromKeyframe, ticket: up.ticket)),
+                to: address)
+        case .open where missing.isEmpty:
+            up.retryDeadline = nil
+            up.tries = 0
+            links[link]?.up = up
+            return
+        case .open:
+            send(
+                .activate(
+                    token: up.token,
+                    Activation(nonce: up.nonce, stripes: missing, fromSequence: up.fromSequence)), to: address
+            )
+        }
+        let wait = configuration.retryInterval * Int64(1 << min(up.tries, 4))
+        up.tries += 1
+        up.retryDeadline = now + (up.phase == .open ? configuration.retryInterval : wait)
+        links[link]?.up = up
+        linkDeadline = earliest(linkDeadline, up.retryDeadline)
+    }
+
+    /// Wants `stripe` from `link` from now on.
+    mutating func want(_ stripe: Int, from link: Int, fromKeyframe: Bool = false) {
+        guard links[link]?.up != nil else { return }
+        links[link]?.up?.wanted.insert(StripeSet(stripe))
+        let from = nextWanted(stripe)
+        links[link]?.up?.fromSequence = from
+        links[link]?.up?.fromKeyframe = fromKeyframe
+        // A greeting that is under way is answered for all that is wanted by then.
+        if links[link]?.up?.phase == .greeting, links[link]?.up?.retryDeadline != nil { return }
+        links[link]?.up?.tries = 0
+        ask(link)
+    }
+
+    /// The first packet to ask for: behind the last one of the stripe that came.
+    func nextWanted(_ stripe: Int) -> Int64 {
+        if let highest = stripes[stripe].highest { return highest &+ 1 }
+        return window.highest.map { $0 &- Int64(4 * stripeCount) } ?? 0
+    }
+
+    // MARK: Answers
+
+    mutating func noteCookie(_ link: Int, nonce: UInt64, cookie: UInt64) {
+        guard let up = links[link]?.up, up.nonce == nonce, up.phase == .greeting else {
+            tally.rejectedCount += 1
+            return
+        }
+        links[link]?.up?.cookie = cookie
+        links[link]?.up?.phase = .subscribing
+        links[link]?.up?.tries = 0
+        links[link]?.up?.heard = now
+        ask(link)
+    }
+
+    mutating func noteAcceptance(_ link: Int, _ acceptance: Acceptance) {
+        guard let up = links[link]?.up, up.nonce == acceptance.nonce, up.phase != .greeting else { return }
+        links[link]?.up?.phase = .open
+        links[link]?.up?.accepted = acceptance.stripes
+        links[link]?.up?.heard = now
+        links[link]?.up?.tries = 0
+        if up.wanted.isSubset(of: acceptance.stripes) { links[link]?.up?.retryDeadline = nil }
+        for stripe in stripes.indices where acceptance.stripes.has(stripe) {
+            if stripes[stripe].candidate == link {
+                stripes[stripe].candidateDeadline = now + configuration.activationTimeout * 2
+            } else if stripes[stripe].parent != link {
+                // Asked for once, and no more.
+                sendLeave(link, StripeSet(stripe), keepsPlace: true)
+            }
+        }
+    }
+
+    mutating func noteRefusal(_ link: Int, _ refusal: Refusal) {
+        guard let up = links[link]?.up, up.nonce == refusal.nonce else { return }
+        switch refusal.reason {
+        case .cookie:
+            links[link]?.up?.phase = .greeting
+            return ask(link)
+        case .full where up.tries < 3 * configuration.retryLimit:
+            // A place that the coordinator promised is about to be free: the one who has it is moving too.
+            var isPatient = true
+            for stripe in stripes.indices
+            where stripes[stripe].candidate == link && refusal.stripes.has(stripe) {
+                if stripes[stripe].reason != nil || stripes[stripe].parent < 0 { isPatient = false }
+            }
+            if isPatient { return }
+        default: break
+        }
+        if refusal.reason == .loop { tally.loopCount += 1 }
+        links[link]?.up?.wanted.subtract(refusal.stripes)
+        links[link]?.up?.retryDeadline = nil
+        for stripe in stripes.indices where refusal.stripes.has(stripe) {
+            if stripes[stripe].candidate == link {
+                stripes[stripe].candidate = -1
+                if stripes[stripe].parent < 0 || stripes[stripe].reason != nil {
+                    callBackup(stripe, reason: stripes[stripe].reason ?? .refused)
+                }
+            } else if stripes[stripe].parent == link {
+                callBackup(stripe, reason: .refused)
+            }
+        }
+        if refusal.reason != .full, refusal.reason != .loop { forgetUp(link) }
+    }
+
+    mutating func notePath(_ link: Int, _ path: StripePath) {
+        let stripe = Int(path.stripe)
+        guard stripes.indices.contains(stripe) else { return }
+        let isParent = stripes[stripe].parent == link
+        guard isParent || stripes[stripe].candidate == link else { return }
+        if path.ancestors.contains(member) || path.ancestors.isFull {
+            tally.loopCount += 1
+            sendLeave(link, StripeSet(stripe), keepsPlace: true)
+            if isParent {
+                callBackup(stripe, reason: .loop)
+            } else {
+                stripes[stripe].candidate = -1
+                callBackup(stripe, reason: stripes[stripe].reason ?? .loop)
+            }
+            return
+        }
+        guard isParent else {
+            stripes[stripe].candidatePath = path
+            return
+        }
+        if Int32(bitPattern: path.epoch &- stripes[stripe].parentPathEpoch) < 0 { return }
+        stripes[stripe].parentPathEpoch = path.epoch
+        setPath(stripe, path.ancestors)
+    }
+
+    mutating func setPath(_ stripe: Int, _ path: AncestorPath) {
+        if stripes[stripe].path == path { return }
+        stripes[stripe].path = path
+        stripes[stripe].pathEpoch &+= 1
+        for child in stripes[stripe].children { tellPath(stripe, to: Int(child)) }
+    }
+
+    mutating func notePulse(_ link: Int, _ pulse: Pulse) {
+        links[link]?.up?.heard = now
+        for stripe in stripes.indices {
+            if stripes[stripe].candidate == link, pulse.stripes.has(stripe),
+                !pulse.starvingStripes.has(stripe)
+            {
+                completeMove(stripe, to: link)
+            }
+            guard stripes[stripe].parent == link else { continue }
+            guard pulse.stripes.has(stripe) else {
+                // It does not know that it should send: ask again.
+                if links[link]?.up?.accepted.has(stripe) == true {
+                    links[link]?.up?.accepted.remove(StripeSet(stripe))
+                    want(stripe, from: link)
+                }
+                continue
+            }
+            stripes[stripe].heard = now
+            if pulse.starvingStripes.has(stripe) {
+                if stripes[stripe].stayingSince == nil { stripes[stripe].stayingSince = now }
+            } else if stripes[stripe].isStarving {
+                calm(stripe)
+            }
+        }
+    }
+
+    mutating func noteHandover(_ link: Int, _ leaving: StripeSet) {
+        for stripe in stripes.indices where leaving.has(stripe) && stripes[stripe].parent == link {
+            guard stripes[stripe].candidate < 0 else { continue }
+            callBackup(stripe, reason: .handover)
+        }
+    }
+
+    // MARK: Moving
+
+    /// Calls the next warm backup of `stripe`; when all were called in vain, the coordinator is told and they are called
+    /// again.
+    mutating func callBackup(_ stripe: Int, reason: MovedMessage.Reason) {
+        stripes[stripe].reason = reason
+        stripes[stripe].candidate = -1
+        if reason != .handover, stripes[stripe].starvingSince == nil { stripes[stripe].starvingSince = now }
+        while stripes[stripe].nextBackup < stripes[stripe].backups.count {
+            let backup = stripes[stripe].backups[stripes[stripe].nextBackup]
+            stripes[stripe].nextBackup += 1
+            guard backup != stripes[stripe].parent, links[backup]?.up != nil,
+                links[backup]?.down?.stripes.has(stripe) != true
+            else { continue }
+            stripes[stripe].candidate = backup
+            stripes[stripe].candidateDeadline = now + configuration.activationTimeout
+            want(stripe, from: backup)
+            return
+        }
+        tellStarving(stripe)
+    }
+
+    mutating func tellStarving(_ stripe: Int) {
+        stripes[stripe].toldStarving = now
+        stripes[stripe].nextBackup = 0
+        stripes[stripe].candidateDeadline = now + configuration.starvingInterval
+        // Before the first parent there is nothing to starve from: the coordinator knows.
+        messages.append(.starving(StarvingMessage(stripes: StripeSet(stripe), parent: parent(of: stripe))))
+    }
+
+    /// `link` sends: it is the parent now.
+    mutating func completeMove(_ stripe: Int, to link: Int) {
+        let old = stripes[stripe].parent
+        let from = parent(of: stripe)
+        stripes[stripe].parent = link
+        stripes[stripe].candidate = -1
+        stripes[stripe].candidateDeadline = nil
+        stripes[stripe].nextBackup = 0
+        stripes[stripe].heard = now
+        stripes[stripe].backups.removeAll { $0 == link }
+        calm(stripe)
+        tally.moveCount += 1
+        if old >= 0, old != link {
+            let keeps = stripes[stripe].backups.contains(old)
+            sendLeave(old, StripeSet(stripe), keepsPlace: keeps)
+            if !keeps { forgetUpIfUnused(old) }
+        }
+        if let reason = stripes[stripe].reason, isConnected {
+            let to = links[link]?.member ?? .none
+            noteMoved(MovedMessage(stripes: StripeSet(stripe), from: from, to: to, reason: reason))
+        }
+        stripes[stripe].reason = nil
+        if let path = stripes[stripe].candidatePath {
+            stripes[stripe].parentPathEpoch = path.epoch
+            setPath(stripe, path.ancestors)
+        }
+        stripes[stripe].candidatePath = nil
+        events.append(.parentChanged(stripe: stripe, link: link))
+    }
+
+    /// Moves of several stripes between the same two become one message.
+    private mutating func noteMoved(_ moved: MovedMessage) {
+        if case .moved(var last) = messages.last, last.from == moved.from, last.to == moved.to,
+            last.reason == moved.reason
+        {
+            last.stripes.formUnion(moved.stripes)
+            messages[messages.count - 1] = .moved(last)
+        } else {
+            messages.append(.moved(moved))
+        }
+    }
+
+    mutating func sendLeave(_ link: Int, _ leaving: StripeSet, keepsPlace: Bool) {
+        guard let up = links[link]?.up, let address = links[link]?.address else { return }
+        links[link]?.up?.wanted.subtract(leaving)
+        links[link]?.up?.accepted.subtract(leaving)
+        if up.phase == .open {
+            send(.leave(token: up.token, stripes: leaving, keepsPlace: keepsPlace), to: address)
+        }
+    }
+
+    /// True when some stripe has `link` as parent, candidate or backup.
+    func isUsed(_ link: Int) -> Bool {
+        for stripe in stripes
+        where stripe.parent == link || stripe.candidate == link || stripe.backups.contains(link) {
+            return true
+        }
+        return false
+    }
+
+    mutating func forgetUpIfUnused(_ link: Int) {
+        if links[link]?.up != nil, !isUsed(link) { forgetUp(link) }
+    }
+
+    /// `link` is no parent any more, in no stripe.
+    mutating func forgetUp(_ link: Int) {
+        for stripe in stripes.indices {
+            stripes[stripe].backups.removeAll { $0 == link }
+            if stripes[stripe].candidate == link { stripes[stripe].candidate = -1 }
+            if stripes[stripe].parent == link { stripes[stripe].parent = -1 }
+        }
+        sendLeave(link, StripeSet(first: StripeSet.countLimit), keepsPlace: false)
+        links[link]?.up = nil
+        dropLinkIfIdle(link)
+    }
+}

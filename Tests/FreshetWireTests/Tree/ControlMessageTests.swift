@@ -1,0 +1,120 @@
+import FreshetCore
+import FreshetWire
+import Testing
+
+@Suite struct ControlMessageTests {
+    private static let key = SipKey(low: 0x0123_4567_89AB_CDEF, high: 0xFEDC_BA98_7654_3210)
+
+    private static let ticket = Ticket(
+        epoch: 0xDEAD_BEE0, parent: MemberID(7), child: MemberID(0xFFFF_FFFF),
+        stripes: StripeSet(rawValue: 5),
+        backupStripes: StripeSet(rawValue: 2), era: 3, serial: 9, key: key)
+
+    static let samples: [ControlMessage] = {
+        var join = JoinMessage()
+        join.stream = "show \"1\""
+        join.token = "secret"
+        join.role = .relay
+        join.reach = .mapped
+        join.addresses = [PeerAddress("192.0.2.1:5004")!, PeerAddress("[2001:db8::1]:9")!]
+        join.uplinkKilobits = 20_000
+        join.childLimit = 4
+        join.routers = ["10.0.0.1", "r2"]
+        join.coordinate = NetworkCoordinate(x: -5, y: 6, height: 700, errorPerMille: 200)
+        join.resuming = MemberID(12)
+        var place = PlaceReport()
+        place.stripe = 3
+        place.parent = MemberID(4)
+        place.depth = 2
+        place.receivedPerMille = 990
+        place.repairedCount = 3
+        join.places = [place]
+        join.epoch = 0xABC0
+        join.streamKilobits = 5_000
+        var welcome = WelcomeMessage()
+        welcome.member = MemberID(8)
+        welcome.epoch = 0xABC0
+        welcome.stripeCount = 4
+        welcome.hasParity = true
+        welcome.slotLimit = 20
+        welcome.era = 5
+        welcome.ticketKey = key
+        var assign = AssignMessage()
+        assign.stripes = StripeSet(rawValue: 7)
+        assign.offers = [
+            ParentOffer(member: MemberID(7), address: PeerAddress("192.0.2.7:5004")!, ticket: ticket)
+        ]
+        assign.fromSequence = -70_000
+        var report = ReportMessage()
+        report.places = [place, PlaceReport()]
+        report.childCount = 12
+        report.slowChildren = [MemberID(5)]
+        report.coordinate = join.coordinate
+        report.highestSequence = 1 << 40
+        return [
+            .join(join), .join(JoinMessage()), .welcome(welcome),
+            .probe(ProbeMessage(serial: 1, fill: "xxxx")),
+            .probeReply(ProbeMessage(serial: 1)), .assign(assign), .regraft(AssignMessage()),
+            .forward(
+                ForwardMessage(
+                    child: MemberID(3), address: PeerAddress("[::ffff:a]:1")!, stripes: StripeSet(0),
+                    backupStripes: StripeSet(1))),
+            .report(report), .report(ReportMessage()),
+            .starving(StarvingMessage(stripes: StripeSet(2), parent: MemberID(1))),
+            .leave(LeaveMessage(reason: "done")),
+            .moved(
+                MovedMessage(stripes: StripeSet(0), from: MemberID(1), to: MemberID(2), reason: .handover)),
+            .streamState(StreamStateMessage(epoch: 1, hasEnded: true, highestSequence: -1, era: 2)),
+        ]
+    }()
+
+    private func parse(_ text: [UInt8]) throws(JSONError) -> ControlMessage {
+        try ControlMessage(parsing: text.span.bytes)
+    }
+
+    @Test(arguments: samples.indices) func whatIsWrittenIsRead(index: Int) throws {
+        let message = ControlMessageTests.samples[index]
+        #expect(try parse(message.text) == message)
+    }
+
+    @Test(arguments: [
+        (#"[]"#, "'message' is not an object"),
+        (#"{}"#, "'message' lacks 'type'"),
+        (#"{"type":"dance"}"#, "'dance' is no message of freshet.v1"),
+        (#"{"type":"join"}"#, "'join' lacks 'stream'"),
+        (#"{"type":"join","stream":7}"#, "'stream' of 'join' is not a string"),
+        (
+            #"{"type":"join","stream":"s","role":"boss"}"#,
+            "'role' of 'join' is not source, viewer, relay or standby"
+        ),
+        (#"{"type":"join","stream":"s","addresses":["x"]}"#, "'x' is no address with a port"),
+        (
+            #"{"type":"welcome","member":1,"epoch":1,"stripes":99}"#,
+            "'stripes' of 'welcome' is not a whole number from 1 to 15"
+        ),
+        (
+            #"{"type":"assign","stripes":1,"parents":[{"member":1,"address":"1.2.3.4:5","ticket":"ab"}]}"#,
+            "'ticket' is not 72 hexadecimal digits of version 1"
+        ),
+        (
+            #"{"type":"starving","stripes":-1}"#,
+            "'stripes' of 'starving' is not a whole number from 0 to 65535"
+        ),
+    ])
+    func whatIsWrongIsSaidInASentence(text: String, sentence: String) {
+        do throws(JSONError) {
+            _ = try parse(Array(text.utf8))
+            Issue.record("\(text) was taken")
+        } catch { #expect(error.description == sentence) }
+    }
+
+    @Test func noChangedTextTraps() {
+        var random = PRNG(seed: 4)
+        for message in ControlMessageTests.samples {
+            let wire = Wire(message.text)
+            for _ in 0..<300 {
+                wire.mutated(&random).read { bytes in _ = try? ControlMessage(parsing: bytes) }
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import FreshetCore
+import FreshetWire
+import Testing
+
+@Suite struct TicketTests {
+    private let key = SipKey(low: 11, high: 22)
+
+    private var ticket: Ticket {
+        Ticket(
+            epoch: 1, parent: MemberID(2), child: MemberID(3), stripes: StripeSet(rawValue: 4),
+            backupStripes: StripeSet(rawValue: 8), era: 5, serial: 6, key: key)
+    }
+
+    @Test func onlyTheKeyThatMadeATicketKnowsIt() {
+        #expect(ticket.isGenuine(key: key))
+        #expect(!ticket.isGenuine(key: SipKey(low: 11, high: 23)))
+        var forged = ticket
+        forged.child = MemberID(9)
+        #expect(!forged.isGenuine(key: key))
+        forged = ticket
+        forged.stripes = StripeSet(rawValue: 12)
+        #expect(!forged.isGenuine(key: key))
+    }
+
+    @Test func digitsSpellIt() {
+        let text = ticket.hexadecimal
+        #expect(text.utf8.count == 2 * Ticket.byteCount)
+        #expect(Ticket(hexadecimal: text) == ticket)
+        #expect(Ticket(hexadecimal: String(text.dropLast())) == nil)
+        #expect(Ticket(hexadecimal: text + "0") == nil)
+        #expect(Ticket(hexadecimal: "02" + text.dropFirst(2)) == nil)
+    }
+}
