@@ -186,7 +186,8 @@ private func fuzzTree(_ bytes: RawSpan) {
         var raw = span.mutableBytes
         let count = message.write(into: &raw, ssrc: 1)
         precondition(count > 0 && count <= LinkMessage.byteCountLimit)
-        guard var written = CompoundPacket(parsing: span.bytes.extracting(first: count), allowsReducedSize: true),
+        let datagram = span.bytes.extracting(first: count)
+        guard var written = CompoundPacket(parsing: datagram, allowsReducedSize: true),
             let first = written.next()
         else { preconditionFailure("a link message that was written is no RTCP") }
         precondition(LinkMessage(first) == message)

@@ -21,8 +21,8 @@ public struct AssignMessage: Equatable, Sendable {
     public var stripes: StripeSet = []
     /// The parents, primary or backup by their tickets.
     public var offers: [ParentOffer] = []
-    /// How far the tree has come when this is sent: the extended sequence number to ask from; `nil` to start at the parent's
-    /// last keyframe.
+    /// How far the tree has come when this is sent: the extended sequence number to ask from; `nil` to start at the
+    /// parent's last keyframe.
     public var fromSequence: Int64?
 
     /// An assignment of nothing.
