@@ -47,6 +47,12 @@ let package = Package(
             name: "FreshetMedia", dependencies: ["FreshetCore", "FreshetWire", "CFFmpeg"],
             swiftSettings: house),
 
+        // The pure rooms on virtual links in virtual time: deterministic, as a seed wants it.
+        .target(
+            name: "FreshetSimulator",
+            dependencies: ["FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay"],
+            swiftSettings: house),
+
         // The room that joins them, the ready-made pipelines, and the command line.
         .target(
             name: "FreshetEngine",

@@ -1,3 +1,5 @@
+public import FreshetCore
+
 /// Reads a pipeline written as one line of text:
 ///
 ///     demux input=clip.mp4 ! packetize ! pace ! multicast-send group=239.77.1.1:5004

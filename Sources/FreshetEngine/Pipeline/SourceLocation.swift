@@ -1,24 +1,7 @@
 public import FreshetCore
 
 /// A place in a pipeline's text.
-public struct SourceLocation: Sendable, Equatable, CustomStringConvertible {
-    /// The file's name, or "pipeline" for text from the command line.
-    public var file: String
-    /// Line, from 1.
-    public var line: Int
-    /// Column in characters, from 1.
-    public var column: Int
-
-    /// The place at `line` and `column` of `file`.
-    public init(file: String, line: Int, column: Int) {
-        self.file = file
-        self.line = line
-        self.column = column
-    }
-
-    /// `file:line:column`.
-    public var description: String { "\(file):\(line):\(column)" }
-}
+public typealias SourceLocation = TextLocation
 
 /// Why a pipeline cannot be loaded or run: one sentence, with the place in its text where there is one.
 public struct PipelineError: Error, Sendable, CustomStringConvertible {
@@ -45,6 +28,9 @@ public struct PipelineError: Error, Sendable, CustomStringConvertible {
     public init(_ error: StageError, at location: SourceLocation?) {
         self.init(error.kind, error.message, at: location)
     }
+
+    /// `error` of a text that is no JSON5.
+    public init(_ error: TextError) { self.init(.usage, error.message, at: error.location) }
 
     /// The sentence, after the place.
     public var description: String {

@@ -112,6 +112,18 @@ public struct ReorderBuffer: ~Copyable {
         next &+= 1
     }
 
+    /// True when nothing waits and no segment begins or ends: the next packets in order would pass at once.
+    public var isSteady: Bool { isEmpty && segments.isSteady && !segments.isBoundaryPending }
+
+    /// Notes that the `count` packets up to extended sequence number `last`, which followed the last one in
+    /// order, were given out by the caller, the last of them at `lastArrival`. Only while ``isSteady``.
+    public mutating func passRun(through last: Int64, count: Int, lastArrival: Instant) {
+        precondition(isSteady && last &+ segments.shift == next &+ Int64(count) &- 1)
+        received.markRun(next, count: count)
+        restarts.advanced(at: lastArrival)
+        next &+= Int64(count)
+    }
+
     /// Takes the front packet of `input`, which has a sequence number, if it can. `mark` is kept with it.
     public mutating func admit(
         _ input: inout PacketBatch, mark: Int64 = 0, counters: inout Counters

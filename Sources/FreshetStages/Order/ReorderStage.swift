@@ -89,6 +89,16 @@ public struct ReorderStage: Stage, ~Copyable {
     /// When the packet that waits longest has waited long enough.
     public var nextDeadline: Instant? { deadline }
 
+    /// True when the next packet in order would pass at once and change nothing but counts.
+    public var isIdle: Bool { buffer.isSteady }
+
+    /// Does what ``process(_:into:context:)`` does with `count` packets in order, up to extended sequence
+    /// number `last`, each of which the caller gives on itself; while ``isIdle``. A simulator with many
+    /// receivers tells each of a whole run of packets at once.
+    public mutating func passRun(through last: Int64, count: Int, lastArrival: Instant) {
+        buffer.passRun(through: last, count: count, lastArrival: lastArrival)
+    }
+
     private mutating func release(into output: inout PacketBatch, context: inout StageContext) {
         if context.isStopping { buffer.forceAll(counters: &context.counters) }
         let limit = context.now - latency

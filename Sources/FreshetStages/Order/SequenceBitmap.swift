@@ -31,6 +31,22 @@ struct SequenceBitmap {
         words[Int((position & mask) >> 6)] |= 1 << UInt64(position & 63)
     }
 
+    /// Marks `count` positions from `first` on, the first right above ``highest``; whole words at once.
+    mutating func markRun(_ first: Int64, count: Int) {
+        let end = first &+ Int64(count)
+        var position = max(first, end &- mask &- 1)
+        while position < end {
+            let bits = min(64 &- (position & 63), end &- position)
+            let low: UInt64 = bits == 64 ? .max : (1 << UInt64(bits)) &- 1
+            let word = Int((position & mask) >> 6)
+            // What stood in the rest of the word is a ring older, but for its part below `position`.
+            let below: UInt64 = (1 << UInt64(position & 63)) &- 1
+            words[word] = (words[word] & below) | low << UInt64(position & 63)
+            position &+= bits
+        }
+        if end &- 1 > highest { highest = end &- 1 }
+    }
+
     @inline(__always)
     private mutating func raise(to position: Int64) {
         if position &- highest > mask {

@@ -20,7 +20,7 @@ public struct JSON5Value: Sendable {
     /// The value.
     public var content: Content
     /// Where it begins.
-    public var location: SourceLocation
+    public var location: TextLocation
 
     /// The text of a string, number or boolean; `nil` for the others.
     public var scalarText: String? {
@@ -55,7 +55,7 @@ public struct JSON5Member: Sendable {
     /// The member's name.
     public var name: String
     /// Where the name begins.
-    public var location: SourceLocation
+    public var location: TextLocation
     /// The member's value.
     public var value: JSON5Value
 }

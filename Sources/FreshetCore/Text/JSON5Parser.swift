@@ -17,7 +17,7 @@ public struct JSON5Parser {
     }
 
     /// The value of `text`; errors name `file`.
-    public static func parse(_ text: String, file: String) throws(PipelineError) -> JSON5Value {
+    public static func parse(_ text: String, file: String) throws(TextError) -> JSON5Value {
         var parser = JSON5Parser(text, file: file)
         try parser.skipSpace()
         let value = try parser.value()
@@ -40,19 +40,19 @@ public struct JSON5Parser {
         index += 1
     }
 
-    private var location: SourceLocation {
+    private var location: TextLocation {
         let column = String(decoding: bytes[lineStart..<index], as: UTF8.self).count + 1
-        return SourceLocation(file: file, line: line, column: column)
+        return TextLocation(file: file, line: line, column: column)
     }
 
-    private func error(_ message: String) -> PipelineError { .usage(message, at: location) }
+    private func error(_ message: String) -> TextError { TextError(message, at: location) }
 
     private func show(_ byte: UInt8) -> String {
         let rest = String(decoding: bytes[index...].prefix(4), as: UTF8.self)
         return rest.first.map { String($0) } ?? String(UnicodeScalar(byte))
     }
 
-    private mutating func skipSpace() throws(PipelineError) {
+    private mutating func skipSpace() throws(TextError) {
         while let byte = peek {
             switch byte {
             case 0x20, 0x09, 0x0A, 0x0B, 0x0C, 0x0D:
@@ -74,7 +74,7 @@ public struct JSON5Parser {
     }
 
     /// Skips a comment; false when the slash does not begin one.
-    private mutating func skipComment() throws(PipelineError) -> Bool {
+    private mutating func skipComment() throws(TextError) -> Bool {
         guard index + 1 < bytes.count else { return false }
         if bytes[index + 1] == UInt8(ascii: "/") {
             while let byte = peek, byte != UInt8(ascii: "\n") { advance() }
@@ -90,12 +90,12 @@ public struct JSON5Parser {
             }
             advance()
         }
-        throw .usage("this comment has no end", at: start)
+        throw TextError("this comment has no end", at: start)
     }
 
     // MARK: Values
 
-    private mutating func value() throws(PipelineError) -> JSON5Value {
+    private mutating func value() throws(TextError) -> JSON5Value {
         guard let byte = peek else { throw error("a value is missing at the end of the text") }
         let start = location
         switch byte {
@@ -110,24 +110,24 @@ public struct JSON5Parser {
         }
     }
 
-    private mutating func enter() throws(PipelineError) {
+    private mutating func enter() throws(TextError) {
         depth += 1
         if depth > 64 { throw error("this is nested more than 64 levels deep") }
         advance()
     }
 
-    private mutating func object() throws(PipelineError) -> [JSON5Member] {
+    private mutating func object() throws(TextError) -> [JSON5Member] {
         let start = location
         try enter()
         var members: [JSON5Member] = []
         while true {
             try skipSpace()
-            guard let byte = peek else { throw PipelineError.usage("this '{' has no '}'", at: start) }
+            guard let byte = peek else { throw TextError("this '{' has no '}'", at: start) }
             if byte == UInt8(ascii: "}") { break }
             let nameLocation = location
             let name = try memberName()
             if members.contains(where: { $0.name == name }) {
-                throw .usage("'\(name)' stands here a second time", at: nameLocation)
+                throw TextError("'\(name)' stands here a second time", at: nameLocation)
             }
             try skipSpace()
             guard peek == UInt8(ascii: ":") else { throw error("':' is missing after '\(name)'") }
@@ -141,13 +141,13 @@ public struct JSON5Parser {
         return members
     }
 
-    private mutating func array() throws(PipelineError) -> [JSON5Value] {
+    private mutating func array() throws(TextError) -> [JSON5Value] {
         let start = location
         try enter()
         var values: [JSON5Value] = []
         while true {
             try skipSpace()
-            guard let byte = peek else { throw PipelineError.usage("this '[' has no ']'", at: start) }
+            guard let byte = peek else { throw TextError("this '[' has no ']'", at: start) }
             if byte == UInt8(ascii: "]") { break }
             values.append(try value())
             guard try separator(closing: UInt8(ascii: "]"), opened: start) else { break }
@@ -158,10 +158,10 @@ public struct JSON5Parser {
     }
 
     /// Passes a comma; false at the closing bracket.
-    private mutating func separator(closing: UInt8, opened: SourceLocation) throws(PipelineError) -> Bool {
+    private mutating func separator(closing: UInt8, opened: TextLocation) throws(TextError) -> Bool {
         try skipSpace()
         guard let byte = peek else {
-            throw .usage("this '\(closing == UInt8(ascii: "}") ? "{" : "[")' is not closed", at: opened)
+            throw TextError("this '\(closing == UInt8(ascii: "}") ? "{" : "[")' is not closed", at: opened)
         }
         if byte == closing { return false }
         guard byte == UInt8(ascii: ",") else {
@@ -171,7 +171,7 @@ public struct JSON5Parser {
         return true
     }
 
-    private mutating func memberName() throws(PipelineError) -> String {
+    private mutating func memberName() throws(TextError) -> String {
         guard let byte = peek else { throw error("a name is missing") }
         if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") { return try string() }
         let name = identifier()
@@ -196,7 +196,7 @@ public struct JSON5Parser {
         return String(decoding: bytes[start..<index], as: UTF8.self)
     }
 
-    private mutating func word() throws(PipelineError) -> JSON5Value.Content {
+    private mutating func word() throws(TextError) -> JSON5Value.Content {
         let start = location
         let begin = index
         while let byte = peek {
@@ -219,7 +219,7 @@ public struct JSON5Parser {
         case "false": return .boolean(false)
         default:
             guard JSON5Parser.isNumber(text) else {
-                throw .usage("'\(text)' is not a value; put text in quotes", at: start)
+                throw TextError("'\(text)' is not a value; put text in quotes", at: start)
             }
             return .number(text)
         }
@@ -237,7 +237,7 @@ public struct JSON5Parser {
 
     // MARK: Strings
 
-    private mutating func string() throws(PipelineError) -> String {
+    private mutating func string() throws(TextError) -> String {
         let start = location
         let quote = bytes[index]
         advance()
@@ -256,10 +256,10 @@ public struct JSON5Parser {
                 advance()
             }
         }
-        throw .usage("this string has no closing quote", at: start)
+        throw TextError("this string has no closing quote", at: start)
     }
 
-    private mutating func escape(into text: inout [UInt8]) throws(PipelineError) {
+    private mutating func escape(into text: inout [UInt8]) throws(TextError) {
         guard let byte = peek else { throw error("the text ends inside a string") }
         switch byte {
         case UInt8(ascii: "n"): text.append(0x0A)
@@ -286,7 +286,7 @@ public struct JSON5Parser {
     }
 
     /// Four hexadecimal digits, or two groups of them for a surrogate pair.
-    private mutating func codePoint() throws(PipelineError) -> UInt32 {
+    private mutating func codePoint() throws(TextError) -> UInt32 {
         let first = try hexadecimal(4)
         guard (0xD800..<0xDC00).contains(first), bytes[index...].starts(with: [0x5C, 0x75]) else {
             return first
@@ -297,7 +297,7 @@ public struct JSON5Parser {
         return 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)
     }
 
-    private mutating func hexadecimal(_ digitCount: Int) throws(PipelineError) -> UInt32 {
+    private mutating func hexadecimal(_ digitCount: Int) throws(TextError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<digitCount {
             guard let byte = peek, let digit = Character(UnicodeScalar(byte)).hexDigitValue else {

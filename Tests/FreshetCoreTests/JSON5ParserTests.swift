@@ -1,4 +1,4 @@
-import FreshetEngine
+import FreshetCore
 import Testing
 
 @Suite struct JSON5ParserTests {
@@ -39,10 +39,10 @@ import Testing
 
     @Test func valuesKnowTheirPlace() throws {
         let value = try parse("{\n  a: 1,\n  'ü': [ 2,\n 3 ] }")
-        #expect(value["a"]?.location == SourceLocation(file: "test.json5", line: 2, column: 6))
+        #expect(value["a"]?.location == TextLocation(file: "test.json5", line: 2, column: 6))
         guard case .array(let items)? = value["ü"]?.content else { return #expect(Bool(false), "no array") }
         #expect(items[0].location.column == 10)
-        #expect(items[1].location == SourceLocation(file: "test.json5", line: 4, column: 2))
+        #expect(items[1].location == TextLocation(file: "test.json5", line: 4, column: 2))
     }
 
     @Test func errorsNameThePlaceAndTheCause() {

@@ -1,0 +1,85 @@
+import FreshetCore
+
+/// What breaks and what mends.
+extension World where Node: ~Copyable {
+    /// Fault `index` happens.
+    mutating func breaks(_ index: Int) {
+        let item = faults.items[index]
+        let plan = scenario.faults[item.plan]
+        digest.mix(now, 5, item.segment, item.station, Int32(index))
+        switch plan.action {
+        case .cut:
+            cut(item, plan.direction, true)
+        case .crash, .leave:
+            guard item.station >= 0, net.stations[Int(item.station)].isPresent else { return }
+            if plan.action == .leave {
+                touch(item.station) { $0.finish(&$1) }
+            }
+            depart(item.station)
+        }
+        if item.lasting > .zero {
+            queue.insert(.remedy, at: now + item.lasting, target: Int32(index), extra: item.station)
+        }
+    }
+
+    /// Fault `index` is over; −1: a host comes for the first time.
+    mutating func mends(_ index: Int, extra: Int32) {
+        if index < 0 { return arrive(extra) }
+        let item = faults.items[index]
+        switch scenario.faults[item.plan].action {
+        case .cut: cut(item, scenario.faults[item.plan].direction, false)
+        case .crash, .leave: arrive(item.station)
+        }
+    }
+
+    private mutating func cut(
+        _ item: FaultSchedule.Item, _ direction: FaultPlan.Direction, _ isCut: Bool
+    ) {
+        if item.segment >= 0 {
+            if direction != .down { net.segments[Int(item.segment)].isUpCut = isCut }
+            if direction != .up { net.segments[Int(item.segment)].isDownCut = isCut }
+            return
+        }
+        let station = net.stations[Int(item.station)]
+        catchUp(item.station)
+        for place in station.attachments where place >= 0 {
+            if direction != .down { net.attachments[Int(place)].isUpCut = isCut }
+            if direction == .up { continue }
+            net.attachments[Int(place)].isDownCut = isCut
+            let group = Int(net.attachments[Int(place)].group)
+            if !net.groups[group].isPersonal {
+                net.groups[group].wake(Int(net.attachments[Int(place)].member))
+            }
+        }
+    }
+
+    /// A host comes, as new.
+    mutating func arrive(_ node: Int32) {
+        guard !net.stations[Int(node)].isPresent else { return }
+        net.stations[Int(node)].isPresent = true
+        net.stations[Int(node)].life += 1
+        net.stations[Int(node)].scheduledAt = .distantFuture
+        if net.stations[Int(node)].role == .receiver { line.checkers.presence(node, true) }
+        for place in net.stations[Int(node)].attachments where place >= 0 {
+            let attachment = net.attachments[Int(place)]
+            net.groups[Int(attachment.group)].isPresent[Int(attachment.member)] = true
+            net.groups[Int(attachment.group)].wake(Int(attachment.member))
+        }
+        create(node)
+        touch(node) { $0.advance(&$1) }
+    }
+
+    /// A host is gone.
+    private mutating func depart(_ node: Int32) {
+        catchUp(node)
+        net.stations[Int(node)].isPresent = false
+        net.stations[Int(node)].scheduledAt = .distantFuture
+        line.checkers.presence(node, false)
+        for place in net.stations[Int(node)].attachments where place >= 0 {
+            let attachment = net.attachments[Int(place)]
+            net.groups[Int(attachment.group)].isPresent[Int(attachment.member)] = false
+            net.groups[Int(attachment.group)].sleep(Int(attachment.member))
+        }
+        destroy(node)
+    }
+}

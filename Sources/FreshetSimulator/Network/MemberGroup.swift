@@ -1,0 +1,82 @@
+import FreshetCore
+import FreshetStages
+
+/// Members of a segment that are alike: what goes to all of them reaches all of them at once.
+///
+/// A member that nothing has happened to since its last packet is *asleep*: it is told of packets that came in
+/// order later, all together, before anything else happens to it.
+struct MemberGroup {
+    /// Numbers whose arrival is remembered; members asleep are told before they are forgotten.
+    static let logCapacity: Int64 = 4096
+
+    let segment: Int32
+    let firstNode: Int32
+    let count: Int
+    let firstAttachment: Int32
+    let delay: Nanoseconds
+    /// Each member has a line of its own.
+    let isPersonal: Bool
+    var loss: SharedLoss
+    /// Members that are there and are told of each packet.
+    var awake: [Int32] = []
+    /// Where a member stands in `awake`; -1 when it is not there.
+    var awakePlace: [Int32]
+    var isPresent: [Bool]
+    /// The last number that a member asleep was told of.
+    var toldThrough: [Int64]
+    /// The last transmission that a member lost.
+    var lostStamp: [UInt32]
+    var stamp: UInt32 = 0
+    /// The last media packet that reached the group, -1 before the first, and when each of the last ones did.
+    var last: Int64 = -1
+    var arrivals: [Instant]
+    /// Members asleep were told of all up to here.
+    var sweptThrough: Int64 = -1
+
+    init(
+        segment: Int32, firstNode: Int32, count: Int, firstAttachment: Int32,
+        link: LinkModel.Configuration, isPersonal: Bool, random: PRNG
+    ) {
+        self.segment = segment
+        self.firstNode = firstNode
+        self.count = count
+        self.firstAttachment = firstAttachment
+        self.isPersonal = isPersonal
+        delay = isPersonal ? .zero : link.delay
+        loss = SharedLoss(isPersonal ? LinkModel.Configuration() : link, count: count, random: random)
+        awakePlace = Array(repeating: -1, count: count)
+        isPresent = Array(repeating: false, count: count)
+        toldThrough = Array(repeating: -1, count: count)
+        lostStamp = Array(repeating: 0, count: count)
+        arrivals = Array(repeating: .zero, count: Int(MemberGroup.logCapacity))
+    }
+
+    func isAwake(_ member: Int) -> Bool { awakePlace[member] >= 0 }
+
+    mutating func wake(_ member: Int) {
+        if awakePlace[member] >= 0 { return }
+        awakePlace[member] = Int32(awake.count)
+        awake.append(Int32(member))
+    }
+
+    mutating func sleep(_ member: Int) {
+        let place = Int(awakePlace[member])
+        guard place >= 0 else { return }
+        let moved = awake.removeLast()
+        if place < awake.count {
+            awake[place] = moved
+            awakePlace[Int(moved)] = Int32(place)
+        }
+        awakePlace[member] = -1
+        toldThrough[member] = last
+    }
+
+    /// Notes that media packet `number` reached the group at `time`.
+    mutating func log(_ number: Int64, at time: Instant) {
+        guard number > last else { return }
+        last = number
+        arrivals[Int(number & (MemberGroup.logCapacity - 1))] = time
+    }
+
+    func arrival(of number: Int64) -> Instant { arrivals[Int(number & (MemberGroup.logCapacity - 1))] }
+}
