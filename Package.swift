@@ -51,6 +51,11 @@ let package = Package(
         .target(
             name: "FreshetSimulator",
             dependencies: ["FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay"],
+            resources: [
+                .embedInCode("Scenarios/unicast-loss.json5"),
+                .embedInCode("Scenarios/two-paths.json5"),
+                .embedInCode("Scenarios/speed.json5"),
+            ],
             swiftSettings: house),
 
         // The room that joins them, the ready-made pipelines, and the command line.
@@ -73,7 +78,8 @@ let package = Package(
             ],
             swiftSettings: house),
         .executableTarget(
-            name: "freshet", dependencies: ["FreshetEngine", "FreshetPipelines"], swiftSettings: house),
+            name: "freshet", dependencies: ["FreshetEngine", "FreshetPipelines", "FreshetSimulator"],
+            swiftSettings: house),
 
         .testTarget(name: "FreshetCoreTests", dependencies: ["FreshetCore"], swiftSettings: house),
         .testTarget(
@@ -97,6 +103,10 @@ let package = Package(
         .testTarget(
             name: "FreshetOverlayTests",
             dependencies: ["FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "RepairLoop"],
+            swiftSettings: house),
+        .testTarget(
+            name: "FreshetSimulatorTests",
+            dependencies: ["FreshetCore", "FreshetWire", "FreshetStages", "FreshetSimulator"],
             swiftSettings: house),
         .testTarget(
             name: "FreshetNetTests", dependencies: ["FreshetCore", "FreshetNet"], swiftSettings: house),

@@ -23,6 +23,7 @@ enum HelpText {
               check     check a pipeline and draw it
               stages    list the stages, or show one
               emulate   imitate a bad network between programs
+              simulate  run a scenario on a simulated network, the same for the same seed
               help      show a command's page: freshet help send
 
             Exit status: 0 done, 1 could not go on, 2 wrong usage.

@@ -1,3 +1,4 @@
+import FreshetCore
 import FreshetEngine
 import Testing
 

@@ -35,7 +35,7 @@ public enum EmulationFile {
 
     /// The plan in `text`; `file` is what errors call it.
     public static func read(_ text: String, file: String) throws(PipelineError) -> EmulationPlan {
-        let root = try JSON5Parser.parse(text, file: file)
+        let root = try JSON5Parser.value(of: text, file: file)
         try know(root, "the file of an emulator", ["seed", "packets", "links", "ports", "proxies"])
         var plan = EmulationPlan()
         if let seed = root["seed"] { plan.seed = UInt64(try integer(seed, "seed", 0...Int.max)) }

@@ -24,8 +24,7 @@ public enum PipelineFile {
     public static func read(
         _ text: String, name: String, file: String
     ) throws(PipelineError) -> PipelineDescription {
-        let root: JSON5Value
-        do { root = try JSON5Parser.parse(text, file: file) } catch { throw PipelineError(error) }
+        let root = try JSON5Parser.value(of: text, file: file)
         guard case .object(let members) = root.content else {
             throw .usage(
                 "a pipeline file is an object { stages: […] }, not \(root.kindName)", at: root.location)

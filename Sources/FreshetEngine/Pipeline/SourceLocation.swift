@@ -29,12 +29,18 @@ public struct PipelineError: Error, Sendable, CustomStringConvertible {
         self.init(error.kind, error.message, at: location)
     }
 
-    /// `error` of a text that is no JSON5.
-    public init(_ error: TextError) { self.init(.usage, error.message, at: error.location) }
-
     /// The sentence, after the place.
     public var description: String {
         guard let location else { return message }
         return "\(location): \(message)"
+    }
+}
+
+extension JSON5Parser {
+    /// The value of `text`; errors name `file`.
+    static func value(of text: String, file: String) throws(PipelineError) -> JSON5Value {
+        do { return try parse(text, file: file) } catch {
+            throw PipelineError(.usage, error.message, at: error.location)
+        }
     }
 }

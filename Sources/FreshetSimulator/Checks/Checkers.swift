@@ -245,7 +245,9 @@ struct Checkers {
     /// The run is over: what never came counts, and the sums must hold.
     mutating func finish() {
         for index in players.indices where players[index].isPresent && players[index].next >= 0 {
-            if players[index].next < packets.next { lose(players[index].next, packets.next, at: Int32(index)) }
+            if players[index].next < packets.next {
+                lose(players[index].next, packets.next, at: Int32(index))
+            }
         }
         packets.settle()
         let expected = totals.deliveredCount + totals.residualCount

@@ -34,9 +34,12 @@ struct Hold: ~Copyable {
     private var storage: UnsafeMutablePointer<Cargo?>
     private var capacity: Int
     private var freePlaces: [Int32] = []
+    /// Pools outlive their packets.
+    private let pools: [PacketPool]
 
-    /// An empty hold.
-    init(capacity: Int = 256) {
+    /// An empty hold for packets of `pools`.
+    init(capacity: Int = 256, pools: [PacketPool]) {
+        self.pools = pools
         self.capacity = max(capacity, 16)
         storage = .allocate(capacity: self.capacity)
         for index in 0..<self.capacity { (storage + index).initialize(to: nil) }

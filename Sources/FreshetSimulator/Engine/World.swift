@@ -10,7 +10,7 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
     let scenario: Scenario
     var now = Instant.zero
     var queue = EventQueue()
-    var hold = Hold()
+    var hold: Hold
     var net: Topology
     var digest = Digest()
     var faults: FaultSchedule
@@ -37,6 +37,7 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
             scenario, names: net.stations.map(\.name), lastFault: Instant.zero + faults.lastEnd)
         line = HostLine(
             carriedByteCount: scenario.stream.carriedByteCount, checkers: checkers)
+        hold = Hold(pools: [line.mediaPool, line.controlPool])
         blueprint = HostBlueprint(scenario, net, random: chance.split(by: 4))
         nodes = .allocate(capacity: max(net.stations.count, 1))
         for index in net.stations.indices { (nodes + index).initialize(to: nil) }
@@ -82,6 +83,8 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         for node in net.stations.indices where net.stations[node].isPresent {
             catchUp(Int32(node))
             call(Int32(node)) { $0.finish(&$1) }
+            // What is said now arrives after the end.
+            while line.outbox.popFirst() != nil {}
         }
         line.checkers.finish()
         digest.mix(UInt64(truncatingIfNeeded: line.checkers.totals.deliveredCount))

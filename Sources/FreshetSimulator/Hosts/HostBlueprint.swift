@@ -8,6 +8,8 @@ struct HostBlueprint {
     let source: Int32
     /// What each station is.
     let roles: [HostPlan.Role]
+    /// Mistakes planted.
+    let flaws: [HostPlan.Flaw]
     /// How many paths each station has.
     let pathCounts: [Int]
     /// Receivers in all.
@@ -28,6 +30,7 @@ struct HostBlueprint {
         self.scenario = scenario
         source = net.source
         roles = net.stations.map(\.role)
+        flaws = net.stations.map { scenario.hosts[$0.plan].flaw }
         pathCounts = net.stations.map(\.attachments.count)
         receiverCount = roles.count { $0 == .receiver }
         ssrc = UInt32(truncatingIfNeeded: random.next()) & ~1
@@ -43,7 +46,8 @@ struct HostBlueprint {
                 place >= 0 && net.segments[Int(net.attachments[Int(place)].segment)].receiverCount > 1
             }
             let local = (plan.up.delay + plan.down.delay) * 2
-            let distant = net.delay(source, Int32(index), scenario) + net.delay(Int32(index), source, scenario)
+            let distant =
+                net.delay(source, Int32(index), scenario) + net.delay(Int32(index), source, scenario)
             return hasNeighbours ? min(local, distant) : distant
         }
         self.random = random

@@ -13,6 +13,7 @@ struct StreamReceiver: ~Copyable {
     private var reorder: ReorderStage
     private var repair: NaiveRepair
     private let isRepairing: Bool
+    private let flaw: HostPlan.Flaw
 
     /// A receiver that begins now.
     init(_ blueprint: HostBlueprint, host: Int32, life: Int32, now: Instant) {
@@ -22,7 +23,9 @@ struct StreamReceiver: ~Copyable {
         // Twice the latency's worth of packets, for those that come in one go after a stall.
         let perLatency = Int(scenario.latency.count / max(1, scenario.stream.interval.count))
         heldLimit = perLatency * 2 + 64
-        reorder = ReorderStage(latency: scenario.latency, capacity: heldLimit * 2)
+        flaw = blueprint.flaws[Int(host)]
+        reorder = ReorderStage(
+            latency: flaw == .deadline ? scenario.latency * 2 : scenario.latency, capacity: heldLimit * 2)
         isRepairing = scenario.repair.mode != .off
         repair = NaiveRepair(
             ssrc: blueprint.ssrc, roundTrip: blueprint.roundTrips[Int(host)], latency: scenario.latency)
@@ -40,6 +43,7 @@ struct StreamReceiver: ~Copyable {
         let isRepair = mark.read(header.ssrc)
         if let number = MediaPacket.number(of: packet.bytes) {
             line.checkers.saw(number, at: host, isRepair: isRepair, isLocal: line.isFromOwnSegment)
+            if flaw == .order { line.checkers.deliver(number, at: host) }
         }
         let sequence = extender.extend(header.sequenceNumber)
         packet.info.arrival = line.now
@@ -74,7 +78,7 @@ struct StreamReceiver: ~Copyable {
                 line.checkers.wrongContent(packet.info.extendedSequence, at: host)
                 continue
             }
-            line.checkers.deliver(number, at: host)
+            if flaw != .order { line.checkers.deliver(number, at: host) }
         }
     }
 
@@ -85,6 +89,9 @@ struct StreamReceiver: ~Copyable {
         packet.append(byteCount: 512) { bytes in byteCount = repair.request(into: &bytes, now: line.now) }
         if byteCount == 0 { return }
         packet.removeLast(512 - byteCount)
+        for _ in 1..<(flaw == .storm ? 40 : 1) {
+            line.send(packet.share(), .control, to: .peer(PeerNumber.make(node: blueprint.source, path: 0)))
+        }
         line.send(packet, .control, to: .peer(PeerNumber.make(node: blueprint.source, path: 0)))
     }
 

@@ -89,7 +89,7 @@ struct Topology {
 
     private mutating func addLink(_ plan: LinkModel.Configuration, _ random: inout PRNG) -> Int32 {
         if plan.isNothing { return -1 }
-        links.append(Link(model: LinkModel(plan, seed: random.next())))
+        links.append(Link(model: LinkModel(plan, seed: random.next(), beginning: .zero)))
         return Int32(links.count - 1)
     }
 
@@ -162,6 +162,7 @@ extension LinkModel.Configuration {
 
     /// More than a constant delay and loss: datagrams differ in their delay, so each goes by itself.
     var needsOwnLine: Bool {
-        jitter != .zero || reorder != 0 || duplicate != 0 || corrupt != 0 || rate != 0 || mtu != 0
+        burstTime != .zero || !cuts.isEmpty || randomCuts.meanUp != .zero || jitter != .zero || reorder != 0
+            || duplicate != 0 || corrupt != 0 || rate != 0 || mtu != 0
     }
 }

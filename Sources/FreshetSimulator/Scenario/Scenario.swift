@@ -95,8 +95,22 @@ public struct HostPlan: Sendable {
         case receiver
     }
 
+    /// A mistake planted on purpose, to show that a checker finds it.
+    public enum Flaw: String, Sendable, CaseIterable {
+        /// None.
+        case none
+        /// The player is given packets as they come.
+        case order
+        /// Packets wait twice the latency.
+        case deadline
+        /// Every request is sent forty times.
+        case storm
+    }
+
     /// Their name; that of several ends with a number.
     public var name: String
+    /// A planted mistake.
+    public var flaw = Flaw.none
     /// What they do.
     public var role = Role.receiver
     /// How many there are on each copy of their segments.

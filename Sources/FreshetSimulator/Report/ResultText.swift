@@ -1,0 +1,97 @@
+import FreshetCore
+
+extension SimulationResult {
+    /// Each figure with its name in the JSON, its words in the table and its text. Shares are decimal numbers
+    /// of all, times are milliseconds.
+    private var figures: [(name: String, words: String, text: String)] {
+        let expected = totals.deliveredCount + totals.residualCount
+        return [
+            ("receivers", "receivers", "\(receiverCount)"),
+            ("simulatedSeconds", "simulated time, s", Self.decimal(span.count, 1_000_000_000, 3)),
+            ("packets", "packets sent", "\(totals.packetCount)"),
+            ("delivered", "packets delivered", "\(totals.deliveredCount)"),
+            ("losses", "copies lost on the way", "\(totals.lossCount)"),
+            ("lostPackets", "packets that somebody lost", "\(totals.lostPacketCount)"),
+            ("residual", "packets given up", "\(totals.residualCount)"),
+            ("residualShare", "  of all", Self.decimal(totals.residualCount, expected, 9)),
+            ("recovered", "packets repaired", "\(totals.recoveredCount)"),
+            ("recoveredLocally", "  from the own segment", "\(totals.recoveredLocallyCount)"),
+            ("repairs", "repairs sent", "\(totals.repairCount)"),
+            (
+                "repairShare", "  bytes for each byte of media",
+                Self.decimal(totals.repairByteCount, totals.mediaByteCount, 6)
+            ),
+            ("repairsPerLoss", "  for each packet lost", Self.decimal(Int(repairs.meanThousandths), 1000, 3)),
+            (
+                "controlShare", "control bytes for each of media",
+                Self.decimal(totals.controlByteCount, totals.mediaByteCount, 6)
+            ),
+            ("asks", "packets asked for", "\(totals.askCount)"),
+            ("asksPerLoss", "  for each packet lost, mean", Self.decimal(Int(asks.meanThousandths), 1000, 3)),
+            ("asksPerLossP99", "    p99", "\(asks.quantile(99, of: 100))"),
+            ("asksPerLossMax", "    max", "\(asks.maximum)"),
+            ("needlessAsks", "  that nobody had lost", "\(needlessAskCount)"),
+            ("hopelessAsks", "  too late to help", "\(totals.hopelessAskCount)"),
+            (
+                "repairDelayP50", "repair delay, ms, p50",
+                Self.milliseconds(totals.repairDelay.quantile(50, of: 100))
+            ),
+            ("repairDelayP99", "    p99", Self.milliseconds(totals.repairDelay.quantile(99, of: 100))),
+            ("repairDelayMax", "    max", Self.milliseconds(totals.repairDelay.maximum)),
+            (
+                "repairDepartureP50", "first repair leaves after, ms, p50",
+                Self.milliseconds(repairDeparture.quantile(50, of: 100))
+            ),
+            ("repairDepartureP99", "    p99", Self.milliseconds(repairDeparture.quantile(99, of: 100))),
+            ("surplus", "packets that came again", "\(totals.surplusCount)"),
+            ("peakHeld", "most packets held by one", "\(totals.peakHeldCount)"),
+            ("longestWait", "longest wait for order, ms", Self.milliseconds(totals.longestWait.count)),
+            ("events", "events", "\(eventCount)"),
+        ]
+    }
+
+    /// A table for people.
+    public var table: String {
+        var lines = ["\(scenario), seed \(seed)"]
+        for figure in figures {
+            let fill = String(repeating: " ", count: max(1, 38 - figure.words.count))
+            lines.append("  \(figure.words)\(fill)\(figure.text)")
+        }
+        lines.append("  digest" + String(repeating: " ", count: 32) + digest.description)
+        return lines.joined(separator: "\n")
+    }
+
+    /// One JSON object. What the run took in real time is the caller's to know: `realNanoseconds` when it was
+    /// measured.
+    public func json(realNanoseconds: Int64? = nil) -> String {
+        var members = ["\"scenario\": \"\(escaped(scenario))\"", "\"seed\": \(seed)"]
+        members += figures.map { "\"\($0.name)\": \($0.text)" }
+        members.append("\"digest\": \"\(digest)\"")
+        if let realNanoseconds {
+            members.append("\"realSeconds\": \(Self.decimal(realNanoseconds, 1_000_000_000, 3))")
+            members.append("\"speed\": \(Self.decimal(span.count, realNanoseconds, 2))")
+        }
+        if let violation {
+            members.append("\"violation\": \"\(violation.invariant.rawValue)\"")
+            members.append("\"violationAt\": \(Self.decimal(violation.time.nanoseconds, 1_000_000_000, 6))")
+            members.append("\"violationHost\": \"\(escaped(violation.host))\"")
+            members.append("\"violationDetail\": \"\(escaped(violation.detail))\"")
+        }
+        return "{" + members.joined(separator: ", ") + "}"
+    }
+
+    private func escaped(_ text: String) -> String {
+        String(text.map { $0 == "\"" || $0 == "\\" ? "'" : $0 })
+    }
+
+    private static func milliseconds(_ nanoseconds: Int64) -> String { decimal(nanoseconds, 1_000_000, 3) }
+
+    /// `part` / `whole` with `digits` digits after the point, rounded down; 0 when `whole` is.
+    static func decimal<Number: BinaryInteger>(_ part: Number, _ whole: Number, _ digits: Int) -> String {
+        if whole == 0 { return "0" }
+        let scale = (0..<digits).reduce(Int128(1)) { product, _ in product * 10 }
+        let value = Int128(part) * scale / Int128(whole)
+        let fraction = String(value % scale)
+        return "\(value / scale)." + String(repeating: "0", count: digits - fraction.count) + fraction
+    }
+}
