@@ -4,7 +4,9 @@ import Testing
 @testable import FreshetSimulator
 
 struct DriftingClockTests {
-    @Test("The time of a reading is the first at which the clock shows it", arguments: [-200, -1, 0, 1, 37, 500])
+    @Test(
+        "The time of a reading is the first at which the clock shows it",
+        arguments: [-200, -1, 0, 1, 37, 500])
     func inverse(drift: Int64) {
         let clock = DriftingClock(offset: .milliseconds(123_456), drift: drift)
         var random = PRNG(seed: 1)

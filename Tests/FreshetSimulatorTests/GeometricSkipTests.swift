@@ -4,7 +4,8 @@ import Testing
 @testable import FreshetSimulator
 
 struct GeometricSkipTests {
-    @Test("The mean and the share of zeros are those of the geometric law", arguments: [500_000, 50_000, 1000])
+    @Test(
+        "The mean and the share of zeros are those of the geometric law", arguments: [500_000, 50_000, 1000])
     func law(part: Int) {
         let skip = GeometricSkip(part, of: 1_000_000)
         var random = PRNG(seed: 9)

@@ -26,8 +26,8 @@ struct FaultSchedule {
                     || plan.targets.contains(net.segments[$0].name)
             }
             let stations = net.stations.indices.filter {
-                plan.targets.contains(scenario.hosts[net.stations[$0].plan].name)
-                    || plan.targets.contains(net.stations[$0].name)
+                plan.targets.contains(scenario.hosts[Int(net.stations[$0].plan)].name)
+                    || plan.targets.contains(net.names[$0])
             }
             let count = segments.count + stations.count
             if count == 0 { continue }

@@ -34,7 +34,7 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
             0,
             scenario.stream.packetByteCount - RTPHeader.fixedByteCount - scenario.stream.carriedByteCount)
         let checkers = Checkers(
-            scenario, names: net.stations.map(\.name), lastFault: Instant.zero + faults.lastEnd)
+            scenario, names: net.names, lastFault: Instant.zero + faults.lastEnd)
         line = HostLine(
             carriedByteCount: scenario.stream.carriedByteCount, checkers: checkers)
         hold = Hold(pools: [line.mediaPool, line.controlPool])
@@ -54,7 +54,7 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
 
     private mutating func begin() {
         for index in net.stations.indices {
-            let span = scenario.hosts[net.stations[index].plan].joinsWithin.count
+            let span = scenario.hosts[Int(net.stations[index].plan)].joinsWithin.count
             let joinsAt =
                 span > 0 ? Instant(nanoseconds: Int64(random.below(UInt64(span)))) : Instant.zero
             if joinsAt == .zero {

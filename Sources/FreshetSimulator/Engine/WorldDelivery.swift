@@ -76,18 +76,17 @@ extension World where Node: ~Copyable {
         net.groups[group].log(number, at: now)
         let first = Int32(net.groups[group].firstAttachment)
         let stamp = net.groups[group].stamp
-        var place = 0
-        while place < net.groups[group].awake.count {
-            let member = Int(net.groups[group].awake[place])
-            let attachment = net.attachments[Int(first) + member]
-            if attachment.isDownCut {
-                line.checkers.lost(number, for: 1)
-            } else if net.groups[group].lostStamp[member] != stamp && attachment.node != cargo.sender {
-                deliver(cargo.copy(), to: first + Int32(member))
-            }
-            // Who went to sleep has given its place to another.
-            if place < net.groups[group].awake.count, Int(net.groups[group].awake[place]) == member {
-                place += 1
+        for word in net.groups[group].awake.indices {
+            var bits = net.groups[group].awake[word]
+            while bits != 0 {
+                let member = (word << 6) + bits.trailingZeroBitCount
+                bits &= bits - 1
+                let attachment = net.attachments[Int(first) + member]
+                if attachment.isDownCut {
+                    line.checkers.lost(number, for: 1)
+                } else if net.groups[group].lostStamp[member] != stamp && attachment.node != cargo.sender {
+                    deliver(cargo.copy(), to: first + Int32(member))
+                }
             }
         }
         if number >= net.groups[group].sweptThrough + MemberGroup.logCapacity / 2 { sweep(group) }
@@ -110,13 +109,14 @@ extension World where Node: ~Copyable {
         let node = attachment.node
         let path = net.segments[Int(attachment.segment)].path
         let peer = PeerNumber.make(node: cargo.sender, path: path)
-        line.isFromOwnSegment = isOnSegment(cargo.sender, attachment.segment, path)
         let channel = cargo.channel
         if channel == .control {
             let packet = cargo.packet
             touch(node) { $0.read(packet, from: peer, &$1) }
         } else {
-            catchUp(node)
+            let place = net.stations[Int(cargo.sender)].attachments[path]
+            line.isFromOwnSegment =
+                place >= 0 && net.attachments[Int(place)].segment == attachment.segment
             enter(node, line.copy(of: cargo.packet), peer)
         }
     }
@@ -126,12 +126,6 @@ extension World where Node: ~Copyable {
         touch(node) { host, line in
             if let packet = parcel.take() { host.receive(packet, from: peer, &line) }
         }
-    }
-
-    private func isOnSegment(_ node: Int32, _ segment: Int32, _ path: Int) -> Bool {
-        let attachments = net.stations[Int(node)].attachments
-        guard path < attachments.count, attachments[path] >= 0 else { return false }
-        return net.attachments[Int(attachments[path])].segment == segment
     }
 
     // MARK: Sleep
@@ -155,9 +149,8 @@ extension World where Node: ~Copyable {
     /// The class and place of a node that is there and asleep; `nil` for all others.
     @inline(__always)
     private func sleeper(_ node: Int32) -> (group: Int, member: Int)? {
-        guard net.stations[Int(node)].isPresent, let place = net.stations[Int(node)].onlyAttachment else {
-            return nil
-        }
+        let place = net.stations[Int(node)].onlyAttachment
+        guard place >= 0, net.stations[Int(node)].isPresent else { return nil }
         let attachment = net.attachments[Int(place)]
         let group = Int(attachment.group)
         if net.groups[group].isPersonal || net.groups[group].isAwake(Int(attachment.member)) { return nil }
@@ -167,9 +160,8 @@ extension World where Node: ~Copyable {
     /// Puts a node to sleep or wakes it, by what it says of itself after it was told something.
     @inline(__always)
     mutating func settle(_ node: Int32) {
-        guard net.stations[Int(node)].isPresent, let place = net.stations[Int(node)].onlyAttachment else {
-            return
-        }
+        let place = net.stations[Int(node)].onlyAttachment
+        guard place >= 0, net.stations[Int(node)].isPresent else { return }
         let attachment = net.attachments[Int(place)]
         let group = Int(attachment.group)
         if net.groups[group].isPersonal { return }

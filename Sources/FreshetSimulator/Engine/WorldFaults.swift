@@ -40,9 +40,10 @@ extension World where Node: ~Copyable {
             if direction != .up { net.segments[Int(item.segment)].isDownCut = isCut }
             return
         }
-        let station = net.stations[Int(item.station)]
+        let places = net.stations[Int(item.station)].attachments
         catchUp(item.station)
-        for place in station.attachments where place >= 0 {
+        for path in 0..<places.count where places[path] >= 0 {
+            let place = places[path]
             if direction != .down { net.attachments[Int(place)].isUpCut = isCut }
             if direction == .up { continue }
             net.attachments[Int(place)].isDownCut = isCut
@@ -60,7 +61,9 @@ extension World where Node: ~Copyable {
         net.stations[Int(node)].life += 1
         net.stations[Int(node)].scheduledAt = .distantFuture
         if net.stations[Int(node)].role == .receiver { line.checkers.presence(node, true) }
-        for place in net.stations[Int(node)].attachments where place >= 0 {
+        let places = net.stations[Int(node)].attachments
+        for path in 0..<places.count where places[path] >= 0 {
+            let place = places[path]
             let attachment = net.attachments[Int(place)]
             net.groups[Int(attachment.group)].isPresent[Int(attachment.member)] = true
             net.groups[Int(attachment.group)].wake(Int(attachment.member))
@@ -75,7 +78,9 @@ extension World where Node: ~Copyable {
         net.stations[Int(node)].isPresent = false
         net.stations[Int(node)].scheduledAt = .distantFuture
         line.checkers.presence(node, false)
-        for place in net.stations[Int(node)].attachments where place >= 0 {
+        let places = net.stations[Int(node)].attachments
+        for path in 0..<places.count where places[path] >= 0 {
+            let place = places[path]
             let attachment = net.attachments[Int(place)]
             net.groups[Int(attachment.group)].isPresent[Int(attachment.member)] = false
             net.groups[Int(attachment.group)].sleep(Int(attachment.member))

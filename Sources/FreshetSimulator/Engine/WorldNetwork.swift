@@ -69,7 +69,8 @@ extension World where Node: ~Copyable {
     }
 
     func firstPath(of node: Int32) -> Int {
-        net.stations[Int(node)].attachments.firstIndex { $0 >= 0 } ?? 0
+        let places = net.stations[Int(node)].attachments
+        return (0..<places.count).first { places[$0] >= 0 } ?? 0
     }
 
     private mutating func noteRequests(in bytes: RawSpan, from sender: Int32) {
@@ -117,8 +118,7 @@ extension World where Node: ~Copyable {
         switch kind {
         case .entersSegment: entersSegment(target, cargo)
         case .entersCore: entersCore(target, cargo)
-        case .reachesSegment: reachesSegment(target, cargo)
-        default: reachesMember(target, cargo)
+        default: reachesSegment(target, cargo)
         }
     }
 
@@ -152,9 +152,9 @@ extension World where Node: ~Copyable {
     }
 
     private mutating func goesDown(_ cargo: consuming Cargo, to index: Int32) {
-        let segment = net.segments[Int(index)]
-        if segment.isDownCut { return lose(cargo, for: segment.receiverCount) }
-        pass(cargo, over: segment.down, to: .reachesSegment, index, losing: segment.receiverCount)
+        let count = net.segments[Int(index)].receiverCount
+        if net.segments[Int(index)].isDownCut { return lose(cargo, for: count) }
+        pass(cargo, over: net.segments[Int(index)].down, to: .reachesSegment, index, losing: count)
     }
 
     /// A datagram has come down to a segment.
@@ -166,13 +166,10 @@ extension World where Node: ~Copyable {
     private mutating func distribute(_ cargo: consuming Cargo, to segment: Int32) {
         for place in net.segments[Int(segment)].classes.indices {
             let index = net.segments[Int(segment)].classes[place]
-            let delay = net.groups[Int(index)].delay
-            if delay == .zero {
-                reachesClass(index, cargo.copy())
-            } else {
-                queue.insert(
-                    .reachesClass, at: now + delay, target: index, cargo: hold.put(cargo.copy()))
-            }
+            // Never at once, even without delay: a host is not called while another one is.
+            queue.insert(
+                .reachesClass, at: now + net.groups[Int(index)].delay, target: index,
+                cargo: hold.put(cargo.copy()))
         }
     }
 
@@ -190,9 +187,8 @@ extension World where Node: ~Copyable {
         }
         let group = Int(attachment.group)
         if net.groups[group].loss.losesAlone(attachment.member) { return lose(cargo, for: 1) }
-        let delay = net.groups[group].delay
-        if delay == .zero { return reachesMember(index, cargo) }
-        queue.insert(.reachesMember, at: now + delay, target: index, cargo: hold.put(cargo))
+        queue.insert(
+            .reachesMember, at: now + net.groups[group].delay, target: index, cargo: hold.put(cargo))
     }
 
     /// A datagram is at one member.

@@ -30,7 +30,7 @@ struct HostBlueprint {
         self.scenario = scenario
         source = net.source
         roles = net.stations.map(\.role)
-        flaws = net.stations.map { scenario.hosts[$0.plan].flaw }
+        flaws = net.stations.map { scenario.hosts[Int($0.plan)].flaw }
         pathCounts = net.stations.map(\.attachments.count)
         receiverCount = roles.count { $0 == .receiver }
         ssrc = UInt32(truncatingIfNeeded: random.next()) & ~1
@@ -41,9 +41,11 @@ struct HostBlueprint {
             net.delay(source, Int32($0), scenario) + net.delay(Int32($0), source, scenario)
         }
         leastRoundTrips = net.stations.indices.map { index in
-            let plan = scenario.hosts[net.stations[index].plan]
-            let hasNeighbours = net.stations[index].attachments.contains { place in
-                place >= 0 && net.segments[Int(net.attachments[Int(place)].segment)].receiverCount > 1
+            let plan = scenario.hosts[Int(net.stations[index].plan)]
+            let places = net.stations[index].attachments
+            let hasNeighbours = (0..<places.count).contains { path in
+                places[path] >= 0
+                    && net.segments[Int(net.attachments[Int(places[path])].segment)].receiverCount > 1
             }
             let local = (plan.up.delay + plan.down.delay) * 2
             let distant =
@@ -71,7 +73,7 @@ extension Topology {
             guard from.attachments[path] >= 0, to.attachments[path] >= 0 else { continue }
             let start = attachments[Int(from.attachments[path])]
             let end = attachments[Int(to.attachments[path])]
-            var span = scenario.hosts[from.plan].up.delay + scenario.hosts[to.plan].down.delay
+            var span = scenario.hosts[Int(from.plan)].up.delay + scenario.hosts[Int(to.plan)].down.delay
             if start.segment != end.segment {
                 span =
                     span + scenario.segments[segments[Int(start.segment)].plan].up.delay

@@ -17,10 +17,9 @@ struct MemberGroup {
     /// Each member has a line of its own.
     let isPersonal: Bool
     var loss: SharedLoss
-    /// Members that are there and are told of each packet.
-    var awake: [Int32] = []
-    /// Where a member stands in `awake`; -1 when it is not there.
-    var awakePlace: [Int32]
+    /// Members that are there and are told of each packet, a bit each: they are told in their own order,
+    /// whenever they woke.
+    var awake: [UInt64]
     var isPresent: [Bool]
     /// The last number that a member asleep was told of.
     var toldThrough: [Int64]
@@ -44,30 +43,20 @@ struct MemberGroup {
         self.isPersonal = isPersonal
         delay = isPersonal ? .zero : link.delay
         loss = SharedLoss(isPersonal ? LinkModel.Configuration() : link, count: count, random: random)
-        awakePlace = Array(repeating: -1, count: count)
+        awake = Array(repeating: 0, count: (count + 63) / 64)
         isPresent = Array(repeating: false, count: count)
         toldThrough = Array(repeating: -1, count: count)
         lostStamp = Array(repeating: 0, count: count)
         arrivals = Array(repeating: .zero, count: Int(MemberGroup.logCapacity))
     }
 
-    func isAwake(_ member: Int) -> Bool { awakePlace[member] >= 0 }
+    func isAwake(_ member: Int) -> Bool { awake[member >> 6] >> UInt64(member & 63) & 1 == 1 }
 
-    mutating func wake(_ member: Int) {
-        if awakePlace[member] >= 0 { return }
-        awakePlace[member] = Int32(awake.count)
-        awake.append(Int32(member))
-    }
+    mutating func wake(_ member: Int) { awake[member >> 6] |= 1 << UInt64(member & 63) }
 
     mutating func sleep(_ member: Int) {
-        let place = Int(awakePlace[member])
-        guard place >= 0 else { return }
-        let moved = awake.removeLast()
-        if place < awake.count {
-            awake[place] = moved
-            awakePlace[Int(moved)] = Int32(place)
-        }
-        awakePlace[member] = -1
+        guard isAwake(member) else { return }
+        awake[member >> 6] &= ~(1 << UInt64(member & 63))
         toldThrough[member] = last
     }
 

@@ -38,21 +38,37 @@ struct Attachment {
     var isDownCut = false
 }
 
-/// A node: what it is, and where it is attached.
+/// Where a node is attached: one place for each path, −1 where it is not.
+struct Places {
+    static let limit = 8
+    private var items = InlineArray<8, Int32>(repeating: -1)
+    private(set) var count = 0
+
+    /// The attachment to `path`; −1 for none.
+    @inline(__always)
+    subscript(path: Int) -> Int32 { path >= 0 && path < count ? items[path] : -1 }
+
+    mutating func set(_ attachment: Int32, path: Int) {
+        items[path] = attachment
+        count = max(count, path + 1)
+    }
+}
+
+/// A node: what it is, and where it is attached. Nothing in it is counted by reference: it is looked at for
+/// every datagram.
 struct Station {
-    var name: String
-    var plan: Int
+    var plan: Int32
     var role: HostPlan.Role
-    var clock: DriftingClock
-    /// Attachments by path.
-    var attachments: [Int32] = []
-    /// The only one of them, when it has no other.
-    var onlyAttachment: Int32?
-    /// Times it has begun; datagrams and deadlines of an earlier life are dropped.
-    var life: Int32 = 0
     var isPresent = false
+    /// Times it has begun; deadlines of an earlier life are dropped.
+    var life: Int32 = 0
+    /// The only attachment, when it has no other; else −1.
+    var onlyAttachment: Int32 = -1
     /// The time of its deadline in the queue.
     var scheduledAt = Instant.distantFuture
+    var clock: DriftingClock
+    /// Attachments by path.
+    var attachments = Places()
 }
 
 /// The network of a scenario, laid out.
@@ -60,6 +76,8 @@ struct Topology {
     var segments: [Segment] = []
     var attachments: [Attachment] = []
     var stations: [Station] = []
+    /// The stations' names.
+    var names: [String] = []
     var groups: [MemberGroup] = []
     var links: [Link] = []
     /// Segments by path.
@@ -81,7 +99,8 @@ struct Topology {
         }
         for index in scenario.hosts.indices { addHosts(scenario, index, &random) }
         for index in stations.indices {
-            let places = stations[index].attachments.filter { $0 >= 0 }
+            let places = (0..<stations[index].attachments.count).map { stations[index].attachments[$0] }
+                .filter { $0 >= 0 }
             if places.count == 1 { stations[index].onlyAttachment = places[0] }
         }
         source = Int32(stations.firstIndex { $0.role == .source } ?? 0)
@@ -108,9 +127,9 @@ struct Topology {
             let first = stations.count
             for _ in 0..<plan.count {
                 number += 1
-                let name = total > 1 ? "\(plan.name)-\(number)" : plan.name
+                names.append(total > 1 ? "\(plan.name)-\(number)" : plan.name)
                 stations.append(
-                    Station(name: name, plan: index, role: plan.role, clock: clock(plan, &random)))
+                    Station(plan: Int32(index), role: plan.role, clock: clock(plan, &random)))
             }
             for segment in places {
                 attach(first..<stations.count, to: segment, plan, &random)
@@ -136,8 +155,7 @@ struct Topology {
         let group = Int32(groups.count)
         let path = segments[Int(segment)].path
         for (member, node) in nodes.enumerated() {
-            while stations[node].attachments.count <= path { stations[node].attachments.append(-1) }
-            stations[node].attachments[path] = Int32(attachments.count)
+            stations[node].attachments.set(Int32(attachments.count), path: path)
             attachments.append(
                 Attachment(
                     node: Int32(node), segment: segment, group: group, member: Int32(member),
