@@ -51,6 +51,7 @@ private func fuzzRTCP(_ bytes: RawSpan, allowsReducedSize: Bool) {
         if let echo = RoundTripEcho(packet) { precondition(RoundTripEcho(packet) == echo) }
         if RepairRequest(packet) != nil { checkRepairRequest(packet) }
         precondition(packet.repairEntry(at: packet.repairEntryCount) == nil)
+        fuzzGroupMessages(packet)
         if let request = RetransmissionRequest(packet) {
             precondition(request.entryCount > 0)
             for index in 0..<request.entryCount {
@@ -96,6 +97,39 @@ private func checkRepairRequest(_ packet: borrowing RTCPPacket) {
         preconditionFailure("a repair request that was written is not read")
     }
     precondition(RepairRequest(copy) == request && copy.repairEntry(at: 0) == entries[0])
+}
+
+/// The messages of repair in a group: what is read is written again and read as the same.
+private func fuzzGroupMessages(_ packet: borrowing RTCPPacket) {
+    if let advice = GroupAdvice(packet) {
+        again({ $0.write(advice) }) { precondition(GroupAdvice($0) == advice) }
+    }
+    if let report = GroupReport(packet) {
+        again({ $0.write(report) }) { precondition(GroupReport($0) == report) }
+    }
+    if let mark = SegmentMark(packet) { again({ $0.write(mark) }) { precondition(SegmentMark($0) == mark) } }
+    if let digest = AckDigest(packet) {
+        again({ $0.write(digest) }) { precondition(AckDigest($0) == digest) }
+    }
+    if let notice = RepairerNotice(packet) {
+        again({ $0.write(notice) }) { precondition(RepairerNotice($0) == notice) }
+    }
+    if let notice = LossNotice(packet) {
+        for index in 0..<notice.entryCount { precondition(packet.noticeEntry(at: index) != nil) }
+    }
+}
+
+private func again(_ write: (inout CompoundWriter) -> Void, _ read: (borrowing RTCPPacket) -> Void) {
+    var made = [UInt8](repeating: 0, count: 256)
+    var span = made.mutableSpan
+    var raw = span.mutableBytes
+    var writer = CompoundWriter(&raw)
+    write(&writer)
+    precondition(!writer.hasOverflowed)
+    let written = span.bytes.extracting(first: writer.byteCount)
+    guard var packets = CompoundPacket(parsing: written, allowsReducedSize: true), let packet = packets.next()
+    else { preconditionFailure("a message that was written is not read") }
+    read(packet)
 }
 
 private func fuzzTransportStream(_ bytes: RawSpan) {

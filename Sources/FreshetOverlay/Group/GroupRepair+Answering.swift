@@ -1,0 +1,90 @@
+public import FreshetCore
+import FreshetWire
+
+// What a holder of packets does for those who miss them.
+extension GroupRepair {
+    /// A packet is asked for aloud: answer it at once, later, or not.
+    mutating func consider(
+        _ sequence: Int64, _ ssrc: UInt32, peer: Peer, scope: RepairScope, isLocal: Bool, now: Instant
+    ) {
+        if isSource {
+            considerAsSource(sequence, ssrc, peer: peer, scope: scope, isLocal: isLocal, now: now)
+            return
+        }
+        guard isLocal, held.contains(sequence) else { return }
+        guard askers.allow(peer) else {
+            counts.overLimit &+= 1
+            return
+        }
+        // The elected one answers at once; the others only when it is silent, and one of them first.
+        var wait = Nanoseconds.zero
+        if !election.isElected {
+            let window = segmentAnswer.smoothed * configuration.backoffFactor
+            let size = configuration.segmentSizeEstimate
+            wait = NackBackoff.draw(window: window, groupSize: size, random: &random)
+            if election.hasRepairer { wait = wait + segmentAnswer.timeout }
+        }
+        _ = answers.request(
+            sequence, scope: .segment, due: now + wait, holdOff: segmentAnswer.timeout, now: now)
+    }
+
+    private mutating func considerAsSource(
+        _ sequence: Int64, _ ssrc: UInt32, peer: Peer, scope: RepairScope, isLocal: Bool, now: Instant
+    ) {
+        // Its own segment's repairer was asked, not the source.
+        if scope == .segment, election.hasRepairer { return }
+        guard held.contains(sequence) else {
+            counts.refused &+= 1
+            return
+        }
+        guard askers.allow(peer) else {
+            counts.overLimit &+= 1
+            return
+        }
+        // Requests of the time in which the repair is still on its way to the farthest member ask for what is coming.
+        let holdOff = census.roundTrip + census.roundTrip / 4
+        let isNew = answers.request(
+            sequence, scope: .group, due: now + configuration.answerHoldOff, holdOff: holdOff, now: now)
+        if isNew, ssrc != 0 { namedCaller = ssrc }
+    }
+
+    /// A packet is missing in a digest: a repair to its sender alone, or to the segment when others miss it too.
+    mutating func considerDigest(_ sequence: Int64, peer: Peer, now: Instant) {
+        guard held.contains(sequence) else {
+            if let highest, sequence > highest { counts.refused &+= 1 }
+            return
+        }
+        guard askers.allow(peer) else {
+            counts.overLimit &+= 1
+            return
+        }
+        // All digests of one interval first, so that one repair answers all of them.
+        _ = answers.request(
+            sequence, scope: isSource ? .group : .segment, onlyAsker: peer,
+            due: now + configuration.digestInterval, holdOff: configuration.digestInterval * 2, now: now)
+    }
+
+    /// The next repair to send, copied into a slot of `pool`; `nil` when there is none, the allowance is used up, or the
+    /// pool is empty.
+    public mutating func nextRepair(pool: PacketPool, now: Instant) -> OutgoingRepair? {
+        while let answer = answers.next() {
+            guard let packet = held.copy(answer.sequence, from: pool) else {
+                answers.finish(answer.sequence, now: now)
+                continue
+            }
+            answers.finish(answer.sequence, now: now)
+            guard allowance.pay(packet.byteCount) else {
+                // Whoever still wants it asks again.
+                counts.overLimit &+= 1
+                continue
+            }
+            counts.repairs &+= 1
+            counts.repairBytes &+= UInt64(packet.byteCount)
+            return OutgoingRepair(packet: packet, destination: answer.destination)
+        }
+        return nil
+    }
+
+    /// True when ``nextRepair(pool:now:)`` has something to give.
+    public var hasRepairs: Bool { answers.hasReady }
+}

@@ -1,0 +1,247 @@
+import FreshetCore
+
+// What a member misses: when it asks, whom, and what keeps it from asking.
+extension GroupRepair {
+    /// The packets of `range` are missing: one wait for all of them, since one request will name them all.
+    mutating func miss(_ range: Range<Int64>, now: Instant) {
+        counts.missing &+= UInt64(range.count)
+        missingSinceReport = UInt32(clamping: UInt64(missingSinceReport) &+ UInt64(range.count))
+        // More than the table holds: the oldest would be given up at once.
+        let room = Int64(configuration.holeCapacity)
+        let first = max(range.lowerBound, range.upperBound &- room)
+        counts.lost &+= UInt64(first &- range.lowerBound)
+        if mode == .digest {
+            for sequence in first..<range.upperBound {
+                append(
+                    GroupHole(
+                        sequence: sequence, noticed: now, due: now + configuration.latency, scope: .segment))
+            }
+            return
+        }
+        let scope = firstScope(now: now)
+        let wait = reorderWait + waitBeforeAsking(scope, round: 0, noticed: now, now: now)
+        for sequence in first..<range.upperBound {
+            append(GroupHole(sequence: sequence, noticed: now, due: now + wait, scope: scope))
+        }
+        if election.isElected, reorderWait == .zero { wantsLossNotice = true }
+        if wait == .zero { advanceHoles(to: now) }
+    }
+
+    private mutating func append(_ hole: GroupHole) {
+        if holes.append(hole) != nil { counts.lost &+= 1 }
+    }
+
+    /// How this member asks, as configured or as the source wants it.
+    var mode: GroupFeedback {
+        configuration.feedback == .multicast && isSourceSpecific ? .unicast : configuration.feedback
+    }
+
+    /// Whom a new hole is asked of first: the segment where somebody there answers and is nearer than the source. The
+    /// elected one asks beyond at once when its segment seldom had what it missed (but for one in eight, to notice when
+    /// that changes); the others wait for its announcement in that case.
+    private mutating func firstScope(now: Instant) -> RepairScope {
+        guard mode == .multicast, election.hasRepairer, segmentAnswer.smoothed * 2 < groupRoundTrip else {
+            return .group
+        }
+        guard election.isElected else { return .segment }
+        guard let heard = neighbourHeard, now - heard < .seconds(10) else { return .group }
+        return segmentHelp >= 64 || random.chance(1, in: 8) ? .segment : .group
+    }
+
+    private func isCaller(_ scope: RepairScope) -> Bool {
+        switch scope {
+        case .segment: election.isElected || segmentRole.isCaller
+        case .group: groupRole.isCaller
+        }
+    }
+
+    /// The wait before asking. A caller has none; others draw one from a window that doubles with each round that brought
+    /// nothing, and that shrinks, within reason, when the packet would come too late.
+    private mutating func waitBeforeAsking(
+        _ scope: RepairScope, round: UInt8, noticed: Instant, now: Instant
+    ) -> Nanoseconds {
+        if isCaller(scope) { return .zero }
+        let trip = scope == .segment ? segmentAnswer.smoothed : groupRoundTrip
+        var factor = configuration.backoffFactor &<< Int64(min(round, 4))
+        let slack = noticed + configuration.latency - now
+        let useful = trip.count > 0 ? (slack - trip - trip / 4).count / trip.count : factor
+        // Below three round trips too many would ask before they hear each other; once asked for, a packet is missed by few.
+        factor = max(min(factor, useful), min(factor, round == 0 ? 3 : 1))
+        let size = scope == .segment ? configuration.segmentSizeEstimate : sizeEstimate.value
+        return NackBackoff.draw(window: trip * factor, groupSize: size, random: &random)
+    }
+
+    /// How long to wait for the repair after a request of one's own or of another.
+    func quietTime(_ scope: RepairScope) -> Nanoseconds {
+        switch scope {
+        // Time for the elected one, and when it is silent for the next.
+        case .segment: segmentAnswer.timeout * 2
+        case .group:
+            max(groupRoundTrip / 4, min(groupAnswer.timeout, groupRoundTrip + groupRoundTrip / 4))
+        }
+    }
+
+    /// Takes every hole whose time has come one step further.
+    mutating func advanceHoles(to now: Instant) {
+        var index = 0
+        while index < holes.count {
+            let before = holes.count
+            let hole = holes[index]
+            if hole.phase != .closed {
+                if now - hole.noticed >= configuration.latency {
+                    giveUp(index, now: now)
+                } else if hole.due <= now {
+                    step(index, now: now)
+                }
+            }
+            // Closing a hole may take places from the front.
+            index = max(0, index &+ 1 &- (before &- holes.count))
+        }
+        holes.settle()
+        for index in 0..<holes.count where holes[index].phase == .asking {
+            holes.wake(at: holes[index].noticed + configuration.latency)
+        }
+    }
+
+    private mutating func step(_ index: Int, now: Instant) {
+        var hole = holes[index]
+        switch hole.phase {
+        case .waiting:
+            let trip = hole.scope == .segment ? segmentAnswer.smoothed : groupAnswer.smoothed
+            // An answer that cannot come in time is not asked for: quiet up to the end.
+            if mode == .digest || hole.noticed + configuration.latency - now < trip / 4 {
+                hole.phase = .quiet
+                hole.due = hole.noticed + configuration.latency
+            } else {
+                hole.phase = .asking
+                hasAskingHoles = true
+            }
+        case .quiet:
+            if hole.promiser != .max { promises.breakPromise(hole.promiser, now: now) }
+            hole.promiser = .max
+            judge(hole)
+            if hole.scope == .segment, shouldLeaveSegment(hole, now: now) {
+                segmentHelp &-= segmentHelp / 8
+                enterGroup(&hole)
+            }
+            hole.phase = .waiting
+            hole.due =
+                now + waitBeforeAsking(hole.scope, round: hole.rounds, noticed: hole.noticed, now: now)
+            if hole.due <= now {
+                holes[index] = hole
+                step(index, now: now)
+                return
+            }
+        case .asking, .closed:
+            break
+        }
+        holes[index] = hole
+    }
+
+    private func shouldLeaveSegment(_ hole: GroupHole, now: Instant) -> Bool {
+        // That nobody answers the elected one itself says enough: all who heard it miss the packet too.
+        if hole.rounds >= (election.isElected ? 1 : configuration.segmentRounds) { return true }
+        let slack = hole.noticed + configuration.latency - now
+        return slack < quietTime(.segment) + groupRoundTrip + groupRoundTrip / 4
+    }
+
+    private func enterGroup(_ hole: inout GroupHole) {
+        hole.scope = .group
+        hole.rounds = 0
+        hole.asks = 0
+        hole.heard = 0
+        hole.betterHeard = 0
+        hole.suppressions = 0
+        hole.wasAskedAtOnce = false
+        hole.wasAskedFirst = false
+    }
+
+    private mutating func judge(_ hole: GroupHole) {
+        guard mode == .multicast else { return }
+        switch hole.scope {
+        case .segment: segmentRole.judge(hole)
+        case .group:
+            groupRole.judge(hole)
+            if hole.asks > 0 || hole.heard > 0 {
+                sizeEstimate.note(requests: Int(hole.asks) &+ Int(hole.heard))
+            }
+        }
+    }
+
+    private mutating func giveUp(_ index: Int, now: Instant) {
+        if holes[index].promiser != .max { promises.breakPromise(holes[index].promiser, now: now) }
+        counts.lost &+= 1
+        receptionLoss &+= 1
+        holes.close(index)
+    }
+
+    /// A missing packet came.
+    mutating func fill(_ index: Int, isRetransmission: Bool, now: Instant) {
+        let hole = holes[index]
+        if isRetransmission {
+            if hole.promiser != .max { promises.keep(hole.promiser) }
+            let wasAskedOnce = Int(hole.asks) &+ Int(hole.heard) == 1
+            switch hole.scope {
+            case .segment:
+                counts.recoveredByNeighbour &+= 1
+                segmentHelp = UInt8(min(255, Int(segmentHelp) &+ 16))
+                if wasAskedOnce { segmentAnswer.note(now - hole.askedAt) }
+            case .group:
+                counts.recoveredBySource &+= 1
+                if wasAskedOnce, hole.asks == 1 { groupAnswer.note(now - hole.askedAt) }
+            }
+            judge(hole)
+            reorderWait = max(configuration.reorderWait, reorderWait - reorderWait / 16)
+        } else {
+            counts.reordered &+= 1
+            // Late, not lost: the next gap is given as long as this one took, and a little more.
+            let lateness = (now - hole.noticed) * 5 / 4
+            reorderWait = min(max(reorderWait, lateness), configuration.latency / 4)
+        }
+        holes.close(index)
+    }
+
+    /// A request of another for `sequence` was heard.
+    mutating func hearRequest(
+        _ sequence: Int64, from ssrc: UInt32, place: UInt8, scope: RepairScope, isLocal: Bool, now: Instant
+    ) {
+        guard let index = holes.index(of: sequence) else { return }
+        var hole = holes[index]
+        // A request of another segment's for the whole group says nothing to one that is being asked here.
+        if hole.scope == .segment, scope == .group, !isLocal { return }
+        if hole.scope == .group, scope == .segment { return }
+        if hole.heard < .max { hole.heard &+= 1 }
+        if ssrc < configuration.ssrc, hole.betterHeard < .max { hole.betterHeard &+= 1 }
+        if hole.asks == 0, hole.heard == 1 { hole.askedAt = now }
+        if hole.phase == .waiting || hole.phase == .asking {
+            hole.rounds = min(hole.rounds &+ 1, 200)
+            beQuiet(&hole, until: now + quietTime(scope), place: place)
+        }
+        holes[index] = hole
+        holes.wake(at: hole.due)
+    }
+
+    /// Keeps `hole` from being asked for; three times at most, so that nobody can keep it from it for good.
+    private mutating func beQuiet(_ hole: inout GroupHole, until due: Instant, place: UInt8) {
+        guard hole.suppressions < 3 else { return }
+        hole.suppressions &+= 1
+        hole.phase = .quiet
+        hole.due = min(due, hole.noticed + configuration.latency)
+        hole.promiser = place
+        counts.suppressed &+= 1
+    }
+
+    /// Somebody who takes care of `sequence` says so, for as long as `due`.
+    mutating func hearNotice(_ sequence: Int64, place: UInt8, until due: Instant, now: Instant) {
+        guard let index = holes.index(of: sequence) else { return }
+        var hole = holes[index]
+        guard hole.suppressions < 3 else { return }
+        // Half of what is left of the time at most: a promise that is broken must leave time for another way.
+        let half = now + (hole.noticed + configuration.latency - now) / 2
+        let end = min(due, half)
+        if hole.phase == .quiet, hole.due >= end { return }
+        beQuiet(&hole, until: end, place: place)
+        holes[index] = hole
+        holes.wake(at: hole.due)
+    }
+}

@@ -1,0 +1,191 @@
+public import FreshetCore
+import FreshetWire
+
+/// A repair to send: the packet, marked as a retransmission, and where it goes (the media port).
+public struct OutgoingRepair: ~Copyable {
+    /// The packet.
+    public var packet: Packet
+    /// Where it goes.
+    public let destination: Destination
+}
+
+/// Repair on a multicast group: one for every member, viewer or relay, and one for the source.
+///
+/// Who misses a packet asks on its own segment first, where an elected member answers at once; what the segment misses is asked
+/// for in the group by one member while thousands hear it and stay quiet (RFC 5401, SRM), and the source's one repair to the
+/// group heals them all. Pure: the edge gives it packets, control datagrams and the time, and is given datagrams and repairs.
+///
+/// Everything is bounded and taken at start: holes, packets held, answers pending, peers remembered, and what repair may cost.
+public struct GroupRepair: ~Copyable {
+    /// The parameters, as given.
+    public let configuration: GroupConfiguration
+    /// What was done and seen.
+    public internal(set) var counts = GroupCounts()
+    /// The stream's SSRC, retransmission bit clear.
+    public internal(set) var mediaSSRC: UInt32
+
+    var random: PRNG
+    var holes: GroupHoles
+    var highest: Int64?
+    var held: HeldPackets
+    var answers: PendingAnswers
+    var allowance: RepairAllowance
+    var askers: AskerTable
+    var promises = PromiseTable()
+    var election: LocalRepairer
+    var reportClock = ReportClock()
+    var census: GroupCensus
+    var segmentRole = CallerRole(limit: 2)
+    var groupRole = CallerRole(limit: 1)
+    var segmentAnswer: AnswerTime
+    var groupAnswer: AnswerTime
+    /// The group's round trip as the source last said.
+    var groupRoundTrip: Nanoseconds
+    var sizeEstimate: SizeEstimate
+    /// Of 255: how often asking the segment helped of late.
+    var segmentHelp: UInt8 = 255
+    var reorderWait: Nanoseconds
+    var sourcePeer: Peer?
+    var isSourceSpecific = false
+    var advice: GroupAdvice?
+    var adviceHeard = Instant.zero
+    var wasNamed = false
+    var neighbourHeard: Instant?
+    var nextAdvice: Instant?
+    var namedCaller: UInt32 = 0
+    var nextDigest: Instant?
+    var hasAskingHoles = false
+    var wantsLossNotice = false
+    var receivedSinceReport: UInt32 = 0
+    var missingSinceReport: UInt32 = 0
+    var receptionLoss: UInt32 = 0
+
+    /// A node in the role that `configuration` says. `random` gives it waits of its own: two members of a group must not be
+    /// given the same.
+    public init(_ configuration: GroupConfiguration, random: PRNG) {
+        let isSource = configuration.role == .source
+        let serves = configuration.serves || isSource || configuration.role == .designatedReceiver
+        self.configuration = configuration
+        self.random = random
+        mediaSSRC = RTPHeader.originalSSRC(configuration.mediaSSRC)
+        holes = GroupHoles(capacity: isSource ? 1 : max(1, configuration.holeCapacity))
+        held = HeldPackets(
+            capacity: serves ? max(1, configuration.historyCapacity) : 1,
+            duration: configuration.historyDuration)
+        answers = PendingAnswers(capacity: serves ? min(256, max(1, configuration.historyCapacity)) : 1)
+        allowance = RepairAllowance(
+            perMille: configuration.repairPerMille, burst: configuration.repairBurst)
+        askers = AskerTable(perMille: configuration.askerPerMille, burst: configuration.askerBurst)
+        election = LocalRepairer(
+            ssrc: configuration.ssrc,
+            mayServe: serves && !isSource && configuration.feedback == .multicast,
+            interval: configuration.noticeInterval)
+        census = GroupCensus(
+            size: configuration.groupSizeEstimate, roundTrip: configuration.groupRoundTrip,
+            roundTripLimit: configuration.roundTripLimit)
+        segmentAnswer = AnswerTime(guess: configuration.segmentAnswerTime)
+        groupAnswer = AnswerTime(guess: configuration.groupRoundTrip)
+        groupRoundTrip = configuration.groupRoundTrip
+        sizeEstimate = SizeEstimate(configuration.groupSizeEstimate)
+        reorderWait = configuration.reorderWait
+        sourcePeer = configuration.upstream
+        isSourceSpecific = configuration.feedback == .unicast
+    }
+
+    /// About how many members the group has: what the source reckons, or what it last said.
+    public var groupSize: UInt64 { isSource ? census.size : sizeEstimate.value }
+    /// The group's round trip: what the source reckons, or what it last said.
+    public var groupRoundTripEstimate: Nanoseconds { isSource ? census.roundTrip : groupRoundTrip }
+    /// True when this member answers first on its segment.
+    public var isRepairer: Bool { election.isElected }
+
+    var isSource: Bool { configuration.role == .source }
+    var serves: Bool { configuration.serves || configuration.role != .member }
+
+    /// The stream starts anew under another SSRC: all that is known of the old packets is forgotten, what is known of the
+    /// group stays.
+    public mutating func restart(mediaSSRC: UInt32) {
+        self.mediaSSRC = RTPHeader.originalSSRC(mediaSSRC)
+        holes = GroupHoles(capacity: isSource ? 1 : max(1, configuration.holeCapacity))
+        held.removeAll()
+        answers = PendingAnswers(capacity: serves ? min(256, max(1, configuration.historyCapacity)) : 1)
+        highest = nil
+        hasAskingHoles = false
+        wantsLossNotice = false
+    }
+
+    // MARK: What the line carries
+
+    /// A packet of the stream passed: a source gives every packet it sends, a member every packet it receives, duplicates
+    /// and repairs too. A node that serves keeps a share of it.
+    public mutating func note(_ packet: borrowing Packet, now: Instant) {
+        let info = packet.info
+        guard info.flags.contains(.hasSequence) else { return }
+        let isRetransmission = info.flags.contains(.isRetransmission)
+        // What a member did not miss itself is kept too when it is new; a repair fills its own hole first.
+        if serves, !held.contains(info.extendedSequence) { held.put(packet, now: now) }
+        note(
+            info.extendedSequence, isRetransmission: isRetransmission, byteCount: packet.byteCount, now: now)
+    }
+
+    /// A packet passed, of which only the number is known: for a member that keeps none.
+    public mutating func note(
+        _ sequence: Int64, isRetransmission: Bool, byteCount: Int, now: Instant
+    ) {
+        if isRetransmission {
+            noteRepair(sequence, now: now)
+        } else {
+            allowance.earn(byteCount)
+            askers.notePacket()
+            receivedSinceReport &+= 1
+        }
+        guard let highest else {
+            if !isRetransmission { self.highest = sequence }
+            return
+        }
+        if sequence > highest {
+            // A retransmission says nothing about the end of the stream that a request did not know before.
+            if isRetransmission { return }
+            if sequence > highest &+ 1, !isSource { miss(highest &+ 1..<sequence, now: now) }
+            self.highest = sequence
+        } else if let index = holes.index(of: sequence) {
+            fill(index, isRetransmission: isRetransmission, now: now)
+        }
+    }
+
+    /// The source says that `sequence` was sent (a heartbeat): packets up to it that did not come are missing.
+    public mutating func noteHighest(_ sequence: Int64, now: Instant) {
+        guard let highest, sequence > highest, !isSource else { return }
+        miss(highest &+ 1..<sequence &+ 1, now: now)
+        self.highest = sequence
+    }
+
+    private mutating func noteRepair(_ sequence: Int64, now: Instant) {
+        if let time = answers.noteRepair(sequence, now: now), !isSource { segmentAnswer.note(time) }
+    }
+
+    // MARK: Time
+
+    /// When ``advance(to:)`` wants to be called next; `nil` while nothing is awaited.
+    public var nextDeadline: Instant? {
+        var next = earliest(holes.nextDue, answers.nextDue)
+        next = earliest(next, earliest(election.due, reportClock.due))
+        return earliest(next, earliest(nextAdvice, nextDigest))
+    }
+
+    /// Lets time pass up to `now`. Afterwards ``nextTransmit(into:now:)`` and ``nextRepair(pool:now:)`` are drained.
+    public mutating func advance(to now: Instant) {
+        if let due = holes.nextDue, due <= now { advanceHoles(to: now) }
+        answers.advance(to: now)
+        if isSource {
+            if nextAdvice == nil { nextAdvice = now }
+        } else {
+            election.advance(to: now, random: &random)
+            if configuration.role == .designatedReceiver { election.appoint(now: now) }
+            if configuration.feedback == .digest, nextDigest == nil {
+                let phase = random.below(UInt64(max(1, configuration.digestInterval.count)))
+                nextDigest = now + Nanoseconds(Int64(phase))
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+public import FreshetCore
+import FreshetWire
+
+/// The packets of the last moments, to be given to those who miss them: a ring by sequence number that shares the packets'
+/// slots and copies nothing.
+///
+/// What is kept is bounded twice: by the number of places, and by age. A packet takes the place of the one `capacity` before
+/// it.
+public struct HeldPackets: ~Copyable {
+    private var slots: FixedSlots<Packet>
+    private let mask: Int64
+    private let duration: Nanoseconds
+    private var oldest: Int64 = 0
+    private var newest: Int64 = -1
+    private var isEmpty = true
+
+    /// Room for `capacity` packets, rounded up to a power of two, none older than `duration`.
+    public init(capacity: Int, duration: Nanoseconds) {
+        var size = 1
+        while size < capacity { size &<<= 1 }
+        slots = FixedSlots(capacity: size)
+        mask = Int64(size &- 1)
+        self.duration = duration
+    }
+
+    private func place(_ sequence: Int64) -> Int { Int(sequence & mask) }
+
+    /// Keeps a share of `packet`; old ones go. Packets without a sequence number, or from before all that is kept, are
+    /// passed over.
+    public mutating func put(_ packet: borrowing Packet, now: Instant) {
+        guard packet.info.flags.contains(.hasSequence) else { return }
+        let sequence = packet.info.extendedSequence
+        if isEmpty || sequence > newest &+ mask {
+            removeAll()
+            oldest = sequence
+            newest = sequence
+            isEmpty = false
+        }
+        guard sequence > newest &- mask &- 1 else { return }
+        slots.put(packet.share(), at: place(sequence))
+        if sequence > newest { newest = sequence }
+        if sequence < oldest { oldest = sequence }
+        expire(now: now)
+    }
+
+    /// Lets go of what is too old.
+    public mutating func expire(now: Instant) {
+        if isEmpty { return }
+        let first = newest &- mask
+        if oldest < first { oldest = first }
+        while oldest < newest {
+            let age = slots.withElement(place(oldest)) { now - $0.info.arrival }
+            if let age, age <= duration { return }
+            _ = slots.take(place(oldest))
+            oldest &+= 1
+        }
+    }
+
+    /// Lets go of everything.
+    public mutating func removeAll() {
+        for index in 0..<slots.capacity { _ = slots.take(index) }
+        isEmpty = true
+    }
+
+    /// True when packet `sequence` is held.
+    public func contains(_ sequence: Int64) -> Bool {
+        if isEmpty || sequence > newest || sequence < oldest { return false }
+        return slots.withElement(place(sequence)) { $0.info.extendedSequence == sequence } ?? false
+    }
+
+    /// The numbers between which packets are held; `nil` when none is.
+    public var range: ClosedRange<Int64>? { isEmpty ? nil : oldest...max(oldest, newest) }
+
+    /// Packet `sequence` again, in a slot of its own from `pool`, marked as a retransmission; `nil` when it is not held or
+    /// the pool is empty.
+    public func copy(_ sequence: Int64, from pool: PacketPool) -> Packet? {
+        guard contains(sequence), var copy = pool.allocate() else { return nil }
+        let isWhole = slots.withElement(place(sequence)) { packet in
+            guard packet.byteCount <= copy.spareByteCount else { return false }
+            copy.append(packet.bytes)
+            copy.info = packet.info
+            return true
+        }
+        guard isWhole == true else { return nil }
+        copy.info.flags.insert(.isRetransmission)
+        copy.modify { RTPHeader.markRetransmission(true, in: &$0) }
+        return copy
+    }
+}

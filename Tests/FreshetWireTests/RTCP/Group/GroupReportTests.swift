@@ -1,0 +1,17 @@
+import FreshetCore
+import FreshetWire
+import Testing
+
+@Suite struct GroupReportTests {
+    @Test func reportsStandAsTheirPageSays() {
+        let layout = Wire(
+            hex: "8BCC0007 00000007 46525348 01 80 0000 10203040 0007A120 00BC614F 000003E8")
+        let report = GroupReport(
+            senderSSRC: 7, mediaSSRC: 0x1020_3040, fractionLost: 128, interval: 500_000,
+            stamp: 0x00BC_614F, delay: 1000)
+        #expect(Wire.compound { $0.write(report) } == layout)
+        #expect(layout.firstPacket { GroupReport($0) } == report)
+        #expect(layout.bytes.count == GroupReport.byteCount)
+        #expect(Wire(Array(layout.bytes.dropLast(4))).firstPacket { GroupReport($0) } == nil)
+    }
+}
