@@ -97,8 +97,9 @@ final class GatheredWriter {
     /// How long bytes may wait.
     static let interval = Nanoseconds.milliseconds(250)
     private let buffer: UnsafeMutableRawBufferPointer
-    private var count = 0
-    private var firstByte: Instant?
+    // Unchecked exclusivity: a writer belongs to one stage on one thread.
+    @exclusivity(unchecked) private var count = 0
+    @exclusivity(unchecked) private var firstByte: Instant?
 
     /// A writer that gathers up to `capacity` bytes.
     init(capacity: Int = 256 * 1024) { buffer = .allocate(byteCount: capacity, alignment: 4096) }
@@ -108,16 +109,21 @@ final class GatheredWriter {
     /// When ``flush(to:)`` is due; `nil` when nothing waits.
     var deadline: Instant? { firstByte.map { $0 + GatheredWriter.interval } }
 
-    /// Adds `bytes`; writes what was gathered to `file` when there is no room for more.
-    func append(_ bytes: UnsafeRawBufferPointer, to file: FileOutput, now: Instant) throws(StageError) {
-        if bytes.count > buffer.count - count { try flush(to: file) }
-        if bytes.count > buffer.count {
-            try GatheredWriter.write(bytes, to: file)
-            return
-        }
-        UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).copyMemory(from: bytes)
+    /// Adds `bytes` when there is room for them; false when what was gathered must be written first.
+    @inline(__always)
+    func add(_ bytes: UnsafeRawBufferPointer, now: Instant) -> Bool {
+        guard let source = bytes.baseAddress, bytes.count <= buffer.count - count else { return false }
+        (buffer.baseAddress! + count).copyMemory(from: source, byteCount: bytes.count)
         count += bytes.count
         if firstByte == nil { firstByte = now }
+        return true
+    }
+
+    /// Adds `bytes`; writes what was gathered to `file` when there is no room for more.
+    func append(_ bytes: UnsafeRawBufferPointer, to file: FileOutput, now: Instant) throws(StageError) {
+        if bytes.isEmpty || add(bytes, now: now) { return }
+        try flush(to: file)
+        if !add(bytes, now: now) { try GatheredWriter.write(bytes, to: file) }
     }
 
     /// Adds `bytes`, as far as they fit what is left of the buffer after a flush.

@@ -52,7 +52,7 @@ final class StreamRecording {
         }
         let bytes = packet.unsafeBytes
         guard cutter != nil, bytes.count % TransportStreamProbe.packetByteCount == 0 else {
-            try writer.append(bytes, to: file, now: now)
+            if !writer.add(bytes, now: now) { try writer.append(bytes, to: file, now: now) }
             return
         }
         var written = 0

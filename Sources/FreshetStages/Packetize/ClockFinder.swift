@@ -54,6 +54,10 @@ struct ClockFinder: Sendable {
 
     init() {}
 
+    /// True when the packet with the header `head` has nothing to say: no adaptation field, no start of a unit.
+    @inline(__always)
+    static func isSilent(_ head: UInt32) -> Bool { head & 0x0040_0020 == 0 }
+
     /// Looks at the 188-byte packet that starts at `position`.
     @inline(__always)
     mutating func examine(_ packet: RawSpan, at position: Int64) -> Finding {

@@ -34,7 +34,9 @@ struct TSFramer: ~Copyable {
     init() {}
 
     /// True when nothing is carried over and packets start where the input does.
-    var isAtBoundary: Bool { isAligned && carriedByteCount == 0 }
+    var isAtBoundary: Bool {
+        @inline(__always) get { isAligned && carriedByteCount == 0 }
+    }
 
     /// The bytes carried over.
     var carriedBytes: RawSpan {

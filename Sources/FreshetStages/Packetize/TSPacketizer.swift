@@ -159,11 +159,14 @@ public struct TSPacketizer: ~Copyable {
 
     /// Takes the first packet of `input`, whole or in part; false when there is no room for all of it.
     private mutating func takeFirst(of input: inout PacketBatch, context: inout StageContext) -> Bool {
-        if framer.isAtBoundary, !isLastOpen, isDatagram(input[0]) {
-            if held.isFull { makeProgress(context: &context) }
-            guard !held.isFull, let packet = input.popFirst() else { return false }
-            adopt(packet, context: &context)
-            return true
+        if framer.isAtBoundary, !isLastOpen {
+            let shape = shape(of: input[0])
+            if shape != .other {
+                if held.isFull { makeProgress(context: &context) }
+                guard !held.isFull, let packet = input.popFirst() else { return false }
+                adopt(packet, isPlain: shape == .plain, context: &context)
+                return true
+            }
         }
         let arrival = input[0].info.arrival
         let count = takeBytes(of: input[0], arrival: arrival, context: &context)
@@ -181,22 +184,39 @@ public struct TSPacketizer: ~Copyable {
         take(packet.bytes, arrival: arrival, context: &context)
     }
 
-    /// True when `packet` is a full, aligned datagram that can go out in its own slot.
-    private func isDatagram(_ packet: borrowing Packet) -> Bool {
-        guard packet.byteCount == datagramByteCount, packet.isUnique,
-            packet.headroomByteCount >= RTPHeader.fixedByteCount
-        else { return false }
-        let bytes = packet.bytes
-        var offset = 0
-        while offset < bytes.byteCount {
-            if bytes.uint8(at: offset) != TSPacket.syncByte { return false }
-            offset &+= TSPacket.byteCount
-        }
-        return true
+    private enum Shape {
+        /// A full, aligned datagram that can go out in its own slot, and says nothing of the clock.
+        case plain
+        /// One that may say something.
+        case telling
+        /// Anything else.
+        case other
     }
 
-    private mutating func adopt(_ packet: consuming Packet, context: inout StageContext) {
+    private func shape(of packet: borrowing Packet) -> Shape {
+        guard packet.byteCount == datagramByteCount, packet.isUnique,
+            packet.headroomByteCount >= RTPHeader.fixedByteCount
+        else { return .other }
+        let bytes = packet.bytes
+        var isPlain = true
+        var offset = 0
+        while offset < bytes.byteCount {
+            let head = bytes.uint32(at: offset)
+            if head >> 24 != UInt32(TSPacket.syncByte) { return .other }
+            if !ClockFinder.isSilent(head) { isPlain = false }
+            offset &+= TSPacket.byteCount
+        }
+        return isPlain ? .plain : .telling
+    }
+
+    private mutating func adopt(
+        _ packet: consuming Packet, isPlain: Bool, context: inout StageContext
+    ) {
         held.append(Held(packet: packet, position: position, since: context.now))
+        if isPlain {
+            position &+= Int64(datagramByteCount)
+            return
+        }
         let last = held.count &- 1
         var offset = 0
         while offset < datagramByteCount {
