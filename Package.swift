@@ -38,7 +38,8 @@ let package = Package(
             name: "FreshetCoding", dependencies: ["FreshetCore", "FreshetWire", "CISAL"], swiftSettings: house
         ),
         .target(
-            name: "FreshetOverlay", dependencies: ["FreshetCore", "FreshetWire"], swiftSettings: pure),
+            name: "FreshetOverlay", dependencies: ["FreshetCore", "FreshetWire", "FreshetCoding"],
+            swiftSettings: pure),
 
         // Edge rooms: Linux and FFmpeg; no protocol.
         .target(
@@ -94,7 +95,7 @@ let package = Package(
         // Two ends and two bad links in virtual time, for the repair tests and for `repair-grid`.
         .target(
             name: "RepairLoop",
-            dependencies: ["FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay"],
+            dependencies: ["FreshetCore", "FreshetWire", "FreshetCoding", "FreshetStages", "FreshetOverlay"],
             path: "Tests/RepairLoop", swiftSettings: house),
         .executableTarget(
             name: "repair-grid",

@@ -3,7 +3,7 @@ import FreshetOverlay
 import FreshetStages
 import RepairLoop
 
-// repair-grid [PACKETS] [SEED] [rist|ranges]: the residual loss and the cost of repair over the grid of losses, bursts,
+// repair-grid [PACKETS] [SEED] [freshet|parity|rist|ranges] [NAME]: the residual loss and the cost of repair over the grid of losses, bursts,
 // latencies and round trips.
 let arguments = CommandLine.arguments
 let packets = arguments.count > 1 ? Int(arguments[1]) ?? 100_000 : 100_000
@@ -31,6 +31,7 @@ for point in RepairPoint.grid where only.isEmpty || point.name.contains(only) {
     scenario.seed = seed
     scenario.isFreshet = mode == "freshet" || mode == "parity"
     scenario.usesRanges = mode == "ranges"
+    scenario.hasParity = mode == "parity"
     let outcome = RepairLoop.run(scenario)
     let seconds = Double(packets) / Double(scenario.rate)
     let choices = outcome.receiver
@@ -42,5 +43,6 @@ for point in RepairPoint.grid where only.isEmpty || point.name.contains(only) {
         point.isMet(outcome) ? " ok  " : " FAIL",
         text(Double(outcome.controls) / seconds, 0, 6),
         text(Double(outcome.controlBytes) * 100 / Double(packets * 1328), 2, 6),
+        "  \(outcome.lostAt.prefix(6).map { $0 - 60_000 })",
         "  \(choices[.ask])/\(choices[.askTwice])/\(choices[.parity])/\(choices[.hopeless])")
 }

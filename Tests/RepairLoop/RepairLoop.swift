@@ -1,3 +1,4 @@
+internal import FreshetCoding
 public import FreshetCore
 public import FreshetOverlay
 public import FreshetStages
@@ -26,6 +27,8 @@ public struct RepairLoop: ~Copyable {
         public var isFreshet = true
         /// RIST's range form.
         public var usesRanges = false
+        /// Parity may answer where it serves better.
+        public var hasParity = false
         /// Percent of media bytes that may be spent on repairs.
         public var budgetPercent = 100
 
@@ -88,6 +91,8 @@ public struct RepairLoop: ~Copyable {
     var nextMedia: Instant
     var nextHeartbeat: Instant
     var judge: Judge
+    var decoder: RLCDecoder?
+    var parityBytes: [Int64: [UInt8]] = [:]
     var outcome = Outcome()
     static let ssrc: UInt32 = 0x1234_5678
 
@@ -103,10 +108,14 @@ public struct RepairLoop: ~Copyable {
         var sending = RepairSender.Configuration(name: CanonicalName("sender"))
         sending.budgetPercent = scenario.budgetPercent
         sending.budgetFloor = 64 * 60
+        sending.makesParity = scenario.hasParity
+        sending.parityPacketByteCount = 64
+        if scenario.hasParity { decoder = RLCDecoder(window: 512, symbolByteCount: 66) }
         sender = RepairSender(sending, random: random.split(by: 1))
         var receiving = RepairReceiver.Configuration(
             latency: scenario.latency, ssrc: 99, name: CanonicalName("receiver"))
         receiving.usesRanges = scenario.usesRanges
+        receiving.takesParity = scenario.hasParity
         receiver = RepairReceiver(receiving, random: random.split(by: 2))
         nextMedia = now
         nextHeartbeat = now
@@ -160,19 +169,8 @@ public struct RepairLoop: ~Copyable {
     }
 
     private mutating func sendMedia() {
-        guard var packet = pool.allocate() else { preconditionFailure("the pool of the loop is too small") }
         let sequence = nextSequence
-        packet.append(byteCount: 60) { bytes in
-            RTPHeader.write(
-                sequenceNumber: UInt16(truncatingIfNeeded: sequence), timestamp: 0, ssrc: RepairLoop.ssrc,
-                into: &bytes)
-        }
-        var info = PacketInfo()
-        info.extendedSequence = sequence
-        info.ssrc = RepairLoop.ssrc
-        info.flags = [.hasSequence]
-        info.headerByteCount = 12
-        packet.info = info
+        let packet = media(sequence)
         sender.note(packet, now: now)
         nextSequence += 1
         nextMedia = nextMedia + Nanoseconds(1_000_000_000 / scenario.rate)
@@ -233,7 +231,8 @@ public struct RepairLoop: ~Copyable {
                 sequence: event.sequence, isRetransmission: isRepair, mediaSSRC: RepairLoop.ssrc,
                 byteCount: 1328,
                 arrival: now)
-        case .parity: break
+            learn(event.sequence)
+        case .parity: solve(event.sequence)
         case .toReceiver:
             if let bytes = datagrams.removeValue(forKey: event.sequence) {
                 receiver.read(bytes.span.bytes, now: now)
@@ -269,10 +268,58 @@ public struct RepairLoop: ~Copyable {
         sender.advance(to: now)
         while let repair = sender.nextRepair(pool: pool, now: now) {
             let info = repair.packet.info
-            outcome.repairs += 1
-            pass(.repair, info.extendedSequence)
+            if repair.isParity {
+                outcome.parity += 1
+                parityBytes[nextDatagram] = copy(repair.packet.bytes)
+                pass(.parity, nextDatagram)
+                nextDatagram += 1
+            } else {
+                outcome.repairs += 1
+                pass(.repair, info.extendedSequence)
+            }
         }
         while let bytes = nextFromSender() { send(bytes, .toReceiver) }
+    }
+
+    private func copy(_ bytes: RawSpan) -> [UInt8] { (0..<bytes.byteCount).map { bytes.uint8(at: $0) } }
+
+    private func media(_ sequence: Int64) -> Packet {
+        guard var packet = pool.allocate() else { preconditionFailure("the pool of the loop is too small") }
+        packet.append(byteCount: 60) { bytes in
+            RTPHeader.write(
+                sequenceNumber: UInt16(truncatingIfNeeded: sequence), timestamp: 0, ssrc: RepairLoop.ssrc,
+                into: &bytes)
+            bytes.write(UInt64(bitPattern: sequence &* 0x9E37_79B9), at: 20)
+        }
+        var info = PacketInfo()
+        info.extendedSequence = sequence
+        info.ssrc = RepairLoop.ssrc
+        info.flags = [.hasSequence]
+        info.headerByteCount = 12
+        packet.info = info
+        return packet
+    }
+
+    private mutating func learn(_ sequence: Int64) {
+        guard decoder != nil else { return }
+        let packet = media(sequence)
+        decoder?.addSource(packet)
+        takeSolved()
+    }
+
+    private mutating func solve(_ index: Int64) {
+        guard let bytes = parityBytes.removeValue(forKey: index) else { return }
+        decoder?.addRepair(bytes.span.bytes.extracting(droppingFirst: 12))
+        takeSolved()
+    }
+
+    private mutating func takeSolved() {
+        while decoder?.hasRecovered == true {
+            guard var packet = pool.allocate() else { return }
+            guard let sequence = decoder?.nextRecovered(into: &packet) else { return }
+            judge.note(sequence, isOriginal: false, now: now)
+            receiver.noteFilled(sequence, arrival: now)
+        }
     }
 
     private mutating func nextFromSender() -> [UInt8]? {

@@ -82,6 +82,16 @@ public struct HoleTable: Sendable {
         openCount += 1
     }
 
+    /// Adds a hole in front of all others; its number must be lower. Traps when full.
+    public mutating func prepend(_ hole: Hole) {
+        precondition(!isFull)
+        precondition(count == 0 || storage[head].sequence > hole.sequence)
+        head = (head &- 1) & mask
+        storage[head] = hole
+        count += 1
+        openCount += 1
+    }
+
     /// The place of the first hole with a number of `sequence` or more; `count` when there is none.
     public func index(from sequence: Int64) -> Int {
         var low = 0

@@ -48,6 +48,8 @@ public struct RepairPolicy: Sendable {
         public var loss: Int
         /// Mean packets lost in a row; 1: they are lost independently.
         public var burst: Int
+        /// Mean time between two media packets.
+        public var interval: Nanoseconds
         /// True when the source answers each round once, however often it is asked.
         public var answersOnce: Bool
         /// True when the source can answer with parity.
@@ -56,13 +58,14 @@ public struct RepairPolicy: Sendable {
         /// A link of these properties.
         public init(
             soonest: Nanoseconds, latest: Nanoseconds, tick: Nanoseconds, loss: Int, burst: Int,
-            answersOnce: Bool, hasParity: Bool
+            interval: Nanoseconds, answersOnce: Bool, hasParity: Bool
         ) {
             self.soonest = soonest
             self.latest = latest
             self.tick = tick
             self.loss = loss
             self.burst = burst
+            self.interval = interval
             self.answersOnce = answersOnce
             self.hasParity = hasParity
         }
@@ -74,6 +77,8 @@ public struct RepairPolicy: Sendable {
     public var targetOfOneRound = 10_000
     /// The most repair bytes per media byte that a round may be expected to cost, in parts per million.
     public var shareLimit = 580_000
+    /// From which loss on parity is better than copies, in parts per million.
+    public var parityFrom = 80_000
     /// The most copies in the last round.
     public var copyLimit = 8
 
@@ -109,7 +114,8 @@ public struct RepairPolicy: Sendable {
         let wanted =
             4 * (RepairPolicy.transmissions(loss: loss, target: isOnly ? targetOfOneRound : target) - 1)
         let limit = quarterLimit(loss: loss, spent: spent)
-        var quarters = wanted - spent
+        let isParity = isOnly && isParityBetter(loss: loss, window: slack - link.soonest, wanted, link)
+        var quarters = isParity ? parityQuarters(loss: loss) : wanted - spent
         if rounds > 1 { quarters -= 4 * (copyLimit + 3 * (rounds - 2)) }
         quarters = max(4, min(quarters, 4 * copyLimit, limit))
         if rounds > 1 { return planEarly(quarters, rounds: rounds, slack: slack, loss: loss, link) }
@@ -117,7 +123,7 @@ public struct RepairPolicy: Sendable {
         let asks =
             link.answersOnce ? max(2, min(64, Int(window.count / max(link.tick.count, 1)))) : quarters / 4
         var choice: Choice = quarters > 4 ? .askTwice : .ask
-        if isOnly, link.hasParity, loss >= 30_000 { choice = .parity }
+        if isParity { choice = .parity }
         return Plan(
             choice: choice, quarterCopies: quarters, asks: asks, nextRound: nil, askWindow: window)
     }
@@ -128,11 +134,24 @@ public struct RepairPolicy: Sendable {
         // The rounds share the slack evenly; waiting longer than needed for an answer saves asking in vain.
         let even = (slack - link.soonest) / Int64(rounds)
         let next = max(link.latest, min(even, link.latest + link.latest / 4))
-        let repeats = RepairPolicy.transmissions(loss: loss, target: 1_000_000)
+        var repeats = max(2, RepairPolicy.transmissions(loss: loss, target: 1_000_000))
+        // Where losses come in bursts, requests are lost in bursts too: they are sent until an answer should be here.
+        if link.burst > 1 { repeats = 64 }
         return Plan(
             choice: quarters > 4 ? .askTwice : .ask, quarterCopies: quarters,
-            asks: link.answersOnce ? max(2, repeats) : max(1, quarters / 4), nextRound: next,
-            askWindow: next)
+            asks: link.answersOnce ? repeats : max(1, quarters / 4), nextRound: next, askWindow: next)
+    }
+
+    /// Copies and parity together, in quarters, for each packet of a round that has no second. Parity serves whichever
+    /// packets still miss, so a little more than the mean need suffices; the more, the fewer holes share it.
+    private func parityQuarters(loss: Int) -> Int { 8 + loss / 33_000 }
+
+    /// True when parity leaves fewer holes than copies for the same bytes: enough holes share it, and they do not come all
+    /// at once; or as many copies as wanted would cost too much.
+    private func isParityBetter(loss: Int, window: Nanoseconds, _ wanted: Int, _ link: Link) -> Bool {
+        guard link.hasParity, loss >= parityFrom, link.burst == 1 else { return false }
+        let sharing = Int(window.count / max(link.interval.count, 1)) * loss / 1_000_000
+        return sharing >= 3 || wanted > 4 * shareLimit / loss
     }
 
     /// The most quarters of copies whose expected cost stays inside `shareLimit`: a packet comes to this round with a

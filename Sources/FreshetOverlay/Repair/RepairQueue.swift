@@ -6,7 +6,7 @@ struct QueuedRepair: Sendable {
     var due: Instant
     /// After this instant it would come too late.
     var end: Instant
-    /// The packet.
+    /// The packet; ``parity`` for parity over all that the peer misses.
     var sequence: Int64
     /// Between two copies.
     var spacing: Nanoseconds
@@ -14,6 +14,9 @@ struct QueuedRepair: Sendable {
     var peer: Int32
     /// Copies still to be sent.
     var copies: Int32
+
+    /// Stands for no packet.
+    static let parity = Int64.min
 }
 
 /// Repairs by the instant at which they are due: a binary heap of fixed size.

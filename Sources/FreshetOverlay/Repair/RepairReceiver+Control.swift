@@ -28,7 +28,9 @@ extension RepairReceiver {
         // Both ends may count from different multiples of 2^16.
         let step =
             UInt16(truncatingIfNeeded: heartbeat.highestSequence) &- UInt16(truncatingIfNeeded: highest)
-        noteHighest(highest &+ Int64(Int16(bitPattern: step)), now: now)
+        let last = highest &+ Int64(Int16(bitPattern: step))
+        noteHighest(last, now: now)
+        if heartbeat.packetCount < 1 << 20 { noteFirst(last &+ 1 &- Int64(heartbeat.packetCount), now: now) }
     }
 
     // MARK: Time
@@ -49,7 +51,8 @@ extension RepairReceiver {
         return RepairPolicy.Link(
             soonest: echo.roundTrip.soonest(.milliseconds(4)),
             latest: echo.roundTrip.latest(margin: margin + tick, assumed), tick: tick,
-            loss: loss.partsPerMillion, burst: loss.burst, answersOnce: isFreshetPeer,
+            loss: loss.partsPerMillion, burst: loss.burst, interval: Nanoseconds(meanInterval),
+            answersOnce: isFreshetPeer,
             hasParity: isFreshetPeer && configuration.takesParity)
     }
 

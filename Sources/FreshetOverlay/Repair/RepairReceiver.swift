@@ -98,6 +98,9 @@ public struct RepairReceiver: ~Copyable {
     public internal(set) var isFreshetPeer = false
 
     var highest: Int64 = .min
+    var firstSequence: Int64 = 0
+    var firstArrival = Instant.zero
+    var isHeadKnown = false
     var lastArrival = Instant.zero
     var meanInterval: Int64 = 0
     var suspect: Int64?
@@ -176,6 +179,9 @@ public struct RepairReceiver: ~Copyable {
         reset()
         mediaSSRC = ssrc & ~1
         highest = sequence
+        firstSequence = sequence
+        firstArrival = arrival
+        isHeadKnown = false
         lastArrival = arrival
         report.start(at: sequence)
         // Where nothing is known, the round trip is what matters first.
@@ -225,16 +231,33 @@ public struct RepairReceiver: ~Copyable {
         if patience.count > 0 { statistics.choices[RepairPolicy.Choice.wait.rawValue] += 1 }
         let begin = now + patience
         while sequence <= last {
-            holes.append(
-                Hole(
-                    sequence: sequence, noticed: now, deadline: now + latency, nextRound: begin,
-                    nextAsk: .distantFuture, askEnd: .distantFuture, askGap: .zero, asksLeft: 0, rounds: 0,
-                    spentQuarters: 0,
-                    quarterCopies: 4, isFilled: false, allowsParity: false))
-            statistics.holes += 1
+            holes.append(hole(sequence, noticed: now, begin: begin))
             sequence &+= 1
         }
         nextVisit = min(nextVisit, begin)
+    }
+
+    private mutating func hole(_ sequence: Int64, noticed: Instant, begin: Instant) -> Hole {
+        statistics.holes += 1
+        return Hole(
+            sequence: sequence, noticed: noticed, deadline: noticed + latency, nextRound: begin,
+            nextAsk: .distantFuture, askEnd: .distantFuture, askGap: .zero, asksLeft: 0, rounds: 0,
+            spentQuarters: 0, quarterCopies: 4, isFilled: false, allowsParity: false)
+    }
+
+    /// The source says that its stream began with `sequence`: what came before the first packet here was lost. Only for
+    /// who is there from the start; others want what comes, not what was.
+    mutating func noteFirst(_ sequence: Int64, now: Instant) {
+        if isHeadKnown { return }
+        isHeadKnown = true
+        let missing = firstSequence &- sequence
+        guard missing > 0, missing <= RepairReceiver.jumpLimit, Int(missing) <= holes.capacity - holes.count,
+            now - firstArrival < latency
+        else { return }
+        for step in 1...missing {
+            holes.prepend(hole(firstSequence &- step, noticed: firstArrival, begin: now))
+        }
+        nextVisit = min(nextVisit, now)
     }
 
     private mutating func fill(_ sequence: Int64, _ isRetransmission: Bool, _ arrival: Instant) -> Verdict {

@@ -81,17 +81,34 @@ extension RepairSender {
         let window = RepairRequest.span(tenths: entry.window)
         while mask != 0 {
             if mask & 1 != 0, mayAsk(sequence, place, now) {
-                if answers.take(sequence, peer: peers[place].peer.number, round: Int32(entry.round), now: now)
-                {
-                    let copies = wholeCopies(entry.quarterCopies)
-                    let widest = copies > 1 ? window / Int64(copies - 1) : .zero
-                    enqueue(sequence, copies, min(spacing, widest), now + window, place, now)
+                let peer = peers[place].peer.number
+                if answers.take(sequence, peer: peer, round: Int32(entry.round), now: now) {
+                    answer(sequence, entry, spacing, window, place, now)
                 } else {
                     statistics.repeated += 1
                 }
             }
             mask >>= 1
             sequence &+= 1
+        }
+    }
+
+    private mutating func answer(
+        _ sequence: Int64, _ entry: RepairEntry, _ spacing: Nanoseconds, _ window: Nanoseconds, _ place: Int,
+        _ now: Instant
+    ) {
+        let copies = wholeCopies(entry.quarterCopies)
+        guard entry.allowsParity, copies > 1, parity != nil else {
+            let widest = copies > 1 ? window / Int64(copies - 1) : .zero
+            enqueue(sequence, copies, min(spacing, widest), due: now, end: now + window, place)
+            return
+        }
+        // One copy at once; the rest as parity, late enough to serve what will be missed until then.
+        enqueue(sequence, 1, .zero, due: now, end: now + window, place)
+        parity?.want(sequence, peer: peers[place].peer.number, until: now + window, now: now)
+        for step in 1..<copies {
+            let due = now + Nanoseconds(window.count * Int64(step) / Int64(copies))
+            enqueue(QueuedRepair.parity, 1, .zero, due: due, end: now + window, place)
         }
     }
 
@@ -153,7 +170,7 @@ extension RepairSender {
             statistics.repeated += 1
             return
         }
-        enqueue(sequence, 1, .zero, now + .milliseconds(500), place, now)
+        enqueue(sequence, 1, .zero, due: now, end: now + .milliseconds(500), place)
     }
 
     /// True when the packet is there to be asked for and the peer within its allowance.
@@ -174,7 +191,7 @@ extension RepairSender {
     }
 
     private mutating func enqueue(
-        _ sequence: Int64, _ copies: Int, _ spacing: Nanoseconds, _ end: Instant, _ place: Int, _ now: Instant
+        _ sequence: Int64, _ copies: Int, _ spacing: Nanoseconds, due: Instant, end: Instant, _ place: Int
     ) {
         // No peer may take all the places while another has need of one.
         let share = peers.count > 1 ? queue.capacity / 2 : queue.capacity
@@ -184,7 +201,7 @@ extension RepairSender {
         }
         queue.push(
             QueuedRepair(
-                due: now, end: end, sequence: sequence, spacing: spacing, peer: Int32(place),
+                due: due, end: end, sequence: sequence, spacing: spacing, peer: Int32(place),
                 copies: Int32(copies)))
         peers[place].queuedCount += 1
     }

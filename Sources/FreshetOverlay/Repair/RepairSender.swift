@@ -21,6 +21,10 @@ public struct RepairSender: ~Copyable {
         public var queueCapacity = 4096
         /// The most peers known at once; a new one takes the place of the one not heard for longest.
         public var maximumPeers = 64
+        /// Answers with parity where the peer wants it and it serves better than copies.
+        public var makesParity = false
+        /// The longest packet that parity covers, in bytes.
+        public var parityPacketByteCount = 1472
         /// The sender's canonical name.
         public var name: CanonicalName
 
@@ -30,15 +34,18 @@ public struct RepairSender: ~Copyable {
 
     /// One packet sent again, and to whom.
     public struct Repair: ~Copyable {
-        /// A packet of its own, marked as a retransmission.
+        /// A packet of its own: marked as a retransmission, or an RTP packet of parity.
         public var packet: Packet
         /// Who asked.
         public var peer: Peer
+        /// True for parity (the sliding-window code on the WireProtocol page), which goes to the peer's port of parity.
+        public var isParity: Bool
 
         @inline(__always)
-        init(packet: consuming Packet, peer: Peer) {
+        init(packet: consuming Packet, peer: Peer, isParity: Bool) {
             self.packet = packet
             self.peer = peer
+            self.isParity = isParity
         }
 
         /// Gives the packet out.
@@ -64,8 +71,10 @@ public struct RepairSender: ~Copyable {
         public var asked = 0
         /// Named packets whose request had been answered before.
         public var repeated = 0
-        /// Repairs sent, and their bytes.
+        /// Repairs sent, parity among them.
         public var repairs = 0
+        /// Of these, parity.
+        public var parity = 0
         /// Bytes of repairs sent.
         public var repairBytes = 0
         /// Named packets that were never sent, or so long ago that nobody can want them.
@@ -85,6 +94,7 @@ public struct RepairSender: ~Copyable {
     var history: RepairHistory
     var answers: AnswerTable
     var queue: RepairQueue
+    var parity: ParityMaker?
     var peers: [RepairPeer] = []
     /// What happened so far.
     public internal(set) var statistics = Statistics()
@@ -105,6 +115,12 @@ public struct RepairSender: ~Copyable {
         answers = AnswerTable(capacity: configuration.historyCapacity)
         queue = RepairQueue(capacity: configuration.queueCapacity)
         peers.reserveCapacity(configuration.maximumPeers)
+        if configuration.makesParity {
+            parity = ParityMaker(
+                packetByteCount: configuration.parityPacketByteCount,
+                ssrc: UInt32(truncatingIfNeeded: self.random.next()),
+                firstNumber: UInt16(truncatingIfNeeded: self.random.next()))
+        }
     }
 
     // MARK: What the line carries
@@ -129,6 +145,7 @@ public struct RepairSender: ~Copyable {
         history.removeAll()
         answers.removeAll()
         queue.removeAll()
+        parity?.reset()
         for index in peers.indices { peers[index].queuedCount = 0 }
     }
 
@@ -155,32 +172,55 @@ public struct RepairSender: ~Copyable {
 
     /// The next repair that is due at `now`, in a packet of `pool`; `nil` when there is none, or the pool is empty.
     public mutating func nextRepair(pool: PacketPool, now: Instant) -> Repair? {
-        while var next = queue.first, next.due <= now {
-            let place = Int(next.peer)
+        while let next = queue.first, next.due <= now {
+            if pool.freeCount == 0 { return nil }
             queue.removeFirst()
-            peers[place].queuedCount -= 1
-            guard let byteCount = history.withPacket(next.sequence, { $0.byteCount }) else {
-                statistics.expired += 1
-                continue
-            }
-            guard spend(byteCount, place) else {
-                postpone(next, now)
-                continue
-            }
-            guard let packet = copy(next.sequence, pool) else {
-                requeue(next)
-                return nil
-            }
-            next.copies -= 1
-            if next.copies > 0 {
-                next.due = max(next.due + next.spacing, now)
-                requeue(next)
-            }
-            statistics.repairs += 1
-            statistics.repairBytes += byteCount
-            return Repair(packet: packet, peer: peers[place].peer)
+            peers[Int(next.peer)].queuedCount -= 1
+            let repair =
+                next.sequence == QueuedRepair.parity ? sendParity(next, pool, now) : send(next, pool, now)
+            if let repair { return repair }
         }
         return nil
+    }
+
+    private mutating func send(_ queued: QueuedRepair, _ pool: PacketPool, _ now: Instant) -> Repair? {
+        var next = queued
+        let place = Int(next.peer)
+        guard let byteCount = history.withPacket(next.sequence, { $0.byteCount }) else {
+            statistics.expired += 1
+            return nil
+        }
+        guard spend(byteCount, place) else {
+            postpone(next, now)
+            return nil
+        }
+        guard let packet = copy(next.sequence, pool) else { return nil }
+        next.copies -= 1
+        if next.copies > 0 {
+            next.due = max(next.due + next.spacing, now)
+            requeue(next)
+        }
+        statistics.repairs += 1
+        statistics.repairBytes += byteCount
+        return Repair(packet: packet, peer: peers[place].peer, isParity: false)
+    }
+
+    private mutating func sendParity(_ next: QueuedRepair, _ pool: PacketPool, _ now: Instant) -> Repair? {
+        let place = Int(next.peer)
+        let number = peers[place].peer.number
+        guard let window = parity?.window(of: number, now: now),
+            let longest = history.withPacket(window.lowerBound, { $0.byteCount })
+        else { return nil }
+        guard spend(longest + 30, place) else {
+            postpone(next, now)
+            return nil
+        }
+        guard var packet = pool.allocate() else { return nil }
+        guard parity?.write(window, from: history, into: &packet) == true else { return nil }
+        statistics.repairs += 1
+        statistics.parity += 1
+        statistics.repairBytes += packet.byteCount
+        return Repair(packet: packet, peer: peers[place].peer, isParity: true)
     }
 
     private mutating func spend(_ byteCount: Int, _ place: Int) -> Bool {
