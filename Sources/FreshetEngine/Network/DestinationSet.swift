@@ -23,18 +23,23 @@ struct DestinationRequest: Equatable {
 private final class SocketGroup {
     // Unchecked exclusivity: touched by the stage's own thread only.
     @exclusivity(unchecked) var fanOut: DatagramFanOut
+    /// Where reports go.
     let controlAddresses: [SocketAddress]
     /// Where RTP packets go.
     let mediaAddresses: [SocketAddress]
+    /// Where they are spoken from and answers come to.
+    let control: ControlPort
     /// The last batch has gone, or was given up.
     @exclusivity(unchecked) var isDone = true
 
     init(
-        _ fanOut: consuming DatagramFanOut, controlAddresses: [SocketAddress], mediaAddresses: [SocketAddress]
+        _ fanOut: consuming DatagramFanOut, controlAddresses: [SocketAddress], mediaAddresses: [SocketAddress],
+        control: ControlPort
     ) {
         self.fanOut = fanOut
         self.controlAddresses = controlAddresses
         self.mediaAddresses = mediaAddresses
+        self.control = control
     }
 }
 
@@ -57,7 +62,7 @@ struct DestinationSet: ~Copyable {
 
     /// Opens the sockets of `requests`.
     init(_ requests: [DestinationRequest], sendBufferByteCount: Int) throws(StageError) {
-        hasRTP = requests.contains { $0.url.scheme == .rtp }
+        hasRTP = requests.contains { $0.url.scheme != .udp }
         var sorted: [[DestinationRequest]] = []
         for request in requests {
             if let index = sorted.firstIndex(where: { $0[0].canShare(with: request) }) {
@@ -80,26 +85,35 @@ struct DestinationSet: ~Copyable {
     ) throws(StageError) -> SocketGroup {
         let first = requests[0]
         do {
-            let socket = try UDPSocket(first.url.address.family)
+            let socket = try socket(for: requests)
             _ = socket.setSendBuffer(sendBufferByteCount)
-            if let ttl = first.ttl { try socket.setHopLimit(ttl) }
-            if let dscp = first.dscp { try socket.setDSCP(dscp) }
-            if let hasLoopback = first.hasLoopback { try socket.setMulticastLoop(hasLoopback) }
-            if let name = first.interface {
-                try socket.setMulticastInterface(try NetworkInterface.named(name))
-            }
-            if requests.contains(where: { NetworkInterface.isBroadcast($0.url.address) }) {
-                try socket.allowBroadcast()
-            }
             let destinations = requests.map {
                 DatagramFanOut.Destination(address: $0.url.address, stripsHeader: $0.url.scheme == .udp)
             }
             let fanOut = try DatagramFanOut(
                 socket: socket, destinations: destinations, packetLimit: packetLimit)
-            let control = requests.filter(\.hasControl).compactMap(\.url.controlAddress)
+            let addresses = requests.filter(\.hasControl).compactMap(\.url.controlAddress)
             let media = requests.filter { $0.url.scheme != .udp }.map(\.url.address)
-            return SocketGroup(fanOut, controlAddresses: control, mediaAddresses: media)
+            let control = ControlPort(try ListeningSocket(speaking: try self.socket(for: requests)))
+            return SocketGroup(
+                fanOut, controlAddresses: addresses, mediaAddresses: media, control: control)
         } catch { throw .failure(error.message + routeHint(error, first)) }
+    }
+
+    /// A socket with the options that all of `requests` share.
+    private static func socket(for requests: [DestinationRequest]) throws(SystemCallError) -> UDPSocket {
+        let first = requests[0]
+        let socket = try UDPSocket(first.url.address.family)
+        if let ttl = first.ttl { try socket.setHopLimit(ttl) }
+        if let dscp = first.dscp { try socket.setDSCP(dscp) }
+        if let hasLoopback = first.hasLoopback { try socket.setMulticastLoop(hasLoopback) }
+        if let name = first.interface {
+            try socket.setMulticastInterface(try NetworkInterface.named(name))
+        }
+        if requests.contains(where: { NetworkInterface.isBroadcast($0.url.address) }) {
+            try socket.allowBroadcast()
+        }
+        return socket
     }
 
     /// Loopback has no route for IPv6 groups of its own, and IPv4 groups need one where there is no default
@@ -113,9 +127,9 @@ struct DestinationSet: ~Copyable {
     }
 
     /// Sends packets from the front of `packets` until there are none, or the kernel has no room; tells
-    /// `reports` of each that went, and sends what `parity` makes of them.
+    /// `reports` and `repair` of each that went, and sends what `parity` makes of them.
     mutating func send(
-        _ packets: inout PacketBatch, reports: inout SenderReports, parity: FECSender?,
+        _ packets: inout PacketBatch, reports: inout SenderReports, repair: SenderRepair?, parity: FECSender?,
         context: inout StageContext
     ) throws(StageError) {
         while true {
@@ -127,6 +141,7 @@ struct DestinationSet: ~Copyable {
             for _ in 0..<loadedCount {
                 guard let packet = packets.popFirst() else { break }
                 reports.note(packet, now: context.now)
+                repair?.note(packet, now: context.now)
                 if let parity {
                     parity.note(packet, now: context.now)
                     send(parity, context: &context)
@@ -149,7 +164,8 @@ struct DestinationSet: ~Copyable {
     private func load(_ packets: borrowing PacketBatch) throws(StageError) -> Int {
         if hasRTP && !packets[0].info.flags.contains(.hasSequence) {
             throw .usage(
-                "an rtp:// destination needs RTP packets; put packetize before it, or send to udp://")
+                "an rtp:// or rist:// destination needs RTP packets; put packetize before it, or send to udp://"
+            )
         }
         var count = 0
         for group in groups {
@@ -189,7 +205,7 @@ struct DestinationSet: ~Copyable {
     /// Sends `bytes` to the control port of every destination that wants control.
     func sendBeside(_ bytes: RawSpan) {
         for group in groups {
-            for address in group.controlAddresses { group.fanOut.sendBeside(bytes, to: address) }
+            for address in group.controlAddresses { group.control.send(bytes, to: address) }
         }
     }
 
@@ -200,6 +216,28 @@ struct DestinationSet: ~Copyable {
                 group.fanOut.sendBeside(bytes, to: address.with(port: address.port + portOffset))
             }
         }
+    }
+
+    /// How many control ports there are.
+    var controlCount: Int { groups.count }
+
+    /// The control port with that index.
+    func control(_ index: Int) -> ControlPort { groups[index].control }
+
+    /// Sends one datagram of media out of its turn, through the media socket that the control port `index`
+    /// belongs to.
+    func sendBeside(_ packet: borrowing Packet, from index: Int, to address: SocketAddress) {
+        groups[index].fanOut.sendBeside(packet.bytes, to: address)
+    }
+
+    /// Where media goes that is asked for by `requester` through the control port `index`: the destination whose
+    /// control port that is, or else one on the same host (its port may have been translated), or a group.
+    func destination(of requester: SocketAddress, at index: Int) -> SocketAddress? {
+        let destinations = groups[index].mediaAddresses
+        let below = requester.port > 0 ? requester.with(port: requester.port - 1) : requester
+        return destinations.first { $0 == below }
+            ?? destinations.first { $0.isSameHost(as: requester) }
+            ?? destinations.first(where: \.isMulticast)
     }
 
     /// Datagrams that the kernel refused so far, of all destinations.

@@ -35,6 +35,16 @@ struct ListeningSocket: ~Copyable {
         mustCheckDestination = mustCheck
     }
 
+    /// A socket bound to any port, for control that is spoken from here and answered to here.
+    init(speaking socket: consuming UDPSocket) throws(SystemCallError) {
+        try socket.bind(.any(socket.family, port: 0), isShared: false)
+        socket.reportTimestamps()
+        bufferByteCount = 0
+        mustCheckDestination = false
+        membership = nil
+        self.socket = socket
+    }
+
     /// The name of the interface to listen on, so that it is found again when it comes back.
     private static func interfaceName(_ text: String?) throws(SystemCallError) -> String? {
         guard let text else { return nil }

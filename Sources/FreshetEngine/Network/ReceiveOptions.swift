@@ -12,6 +12,9 @@ struct ReceiveOptions {
     var bufferByteCount: Int
     var hasControl: Bool
     var fec: FECReceiver.Mode
+    var repair: RepairMode
+    /// How long the stages behind wait for what is missing.
+    var latency: Nanoseconds
 
     static let parameters = [
         StageParameter("interface", .text, default: "", "interface to listen on, by name or address"),
@@ -24,6 +27,11 @@ struct ReceiveOptions {
             "buffer", .integer(4096...1 << 30), default: "4194304", "bytes of the socket's receive buffer"),
         StageParameter("control", .flag, default: "true", "listen to RTCP on the next port"),
         FECReceiver.parameter,
+        RepairMode.parameter,
+        StageParameter(
+            "latency", .duration, default: "200ms",
+            "how long the stages behind wait for what is missing: nothing is asked for that cannot come by then"
+        ),
     ]
 
     /// The places that `text` names, joined by commas.
@@ -67,5 +75,7 @@ struct ReceiveOptions {
         bufferByteCount = arguments.integer("buffer") ?? 0
         hasControl = arguments.flag("control")
         fec = FECReceiver.Mode(rawValue: arguments.text("fec")) ?? .auto
+        repair = RepairMode(arguments)
+        latency = urls[0].latency ?? arguments.duration("latency") ?? .zero
     }
 }

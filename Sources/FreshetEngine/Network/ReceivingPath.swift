@@ -15,6 +15,8 @@ final class ReceivingPath {
     @exclusivity(unchecked) var selector = SourceSelector()
     /// The media socket may have something to read.
     @exclusivity(unchecked) var isReadable = true
+    /// Where the source's reports come from, and requests go to.
+    @exclusivity(unchecked) var sourceControl: SocketAddress?
     /// When a media packet last came by this path.
     @exclusivity(unchecked) var lastArrival = Instant.zero
 

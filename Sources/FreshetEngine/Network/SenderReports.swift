@@ -11,10 +11,13 @@ struct SenderReports {
     static let interval = Nanoseconds.milliseconds(500)
     /// Between two goodbyes.
     static let goodbyeInterval = Nanoseconds.milliseconds(15)
+    /// Between two goodbyes while the sender stays to answer for the end of the stream.
+    static let lingeringInterval = Nanoseconds.milliseconds(100)
     /// How many goodbyes, since each may be lost.
     static let goodbyeCount = 3
 
     private let name: CanonicalName
+    private let answersRequests: Bool
     private var ssrc: UInt32
     private var hasSource = false
     private var packetCount: UInt64 = 0
@@ -28,7 +31,10 @@ struct SenderReports {
 
     /// Reports of the sender called `name`; `ssrc` stands for a stream that has none of its own (bare
     /// transport stream).
-    init(name: CanonicalName, ssrc: UInt32) {
+    ///
+    /// `answersRequests`: what is lost may be asked for.
+    init(name: CanonicalName, ssrc: UInt32, answersRequests: Bool = false) {
+        self.answersRequests = answersRequests
         self.name = name
         self.ssrc = ssrc
     }
@@ -60,8 +66,16 @@ struct SenderReports {
         deadline = nil
     }
 
+    private func interval(_ isEnding: Bool) -> Nanoseconds {
+        if !isEnding { return SenderReports.interval }
+        return goodbyesLeft > 0 ? SenderReports.goodbyeInterval : SenderReports.lingeringInterval
+    }
+
     /// Sends nothing; asks again at `deadline`.
     mutating func silence(until deadline: Instant) { self.deadline = deadline }
+
+    /// True when there is somebody to say goodbye for.
+    var hasSaidAnything: Bool { hasSource }
 
     /// True while goodbyes are still to be sent. A sender that sent nothing says none.
     var hasGoodbyesLeft: Bool { hasSource && goodbyesLeft > 0 }
@@ -71,10 +85,12 @@ struct SenderReports {
     mutating func write(
         into bytes: inout MutableRawSpan, now: Instant, wallTime: WallTime, isEnding: Bool
     ) -> Int {
-        if isEnding { goodbyesLeft -= 1 }
-        deadline = now + (isEnding ? SenderReports.goodbyeInterval : SenderReports.interval)
+        if isEnding { goodbyesLeft = max(0, goodbyesLeft - 1) }
+        deadline = now + interval(isEnding)
         let elapsed = (now - lastDeparture).count
         let ticks = UInt32(truncatingIfNeeded: elapsed / 1_000 * 9 / 100)
+        var flags: Heartbeat.Flags = isEnding ? .isEnding : []
+        if answersRequests { flags.insert(.answersRequests) }
         var writer = CompoundWriter(&bytes)
         writer.write(
             SenderReport(
@@ -84,7 +100,7 @@ struct SenderReports {
         writer.writeDescription(ssrc: ssrc, name: name)
         writer.write(
             Heartbeat(
-                ssrc: ssrc, flags: isEnding ? .isEnding : [], highestSequence: highestSequence,
+                ssrc: ssrc, flags: flags, highestSequence: highestSequence,
                 packetCount: packetCount))
         if isEnding { writer.writeGoodbye(ssrc: ssrc) }
         return writer.byteCount

@@ -4,7 +4,8 @@ internal import FreshetWire
 
 /// What the chosen source has said beside the stream: how far it has come, and whether it is over.
 struct StreamEnding {
-    /// How long packets that are still under way may take after the goodbye.
+    /// How long packets that are still under way may take after the goodbye; what is asked for again has its own
+    /// latency on top.
     static let grace = Nanoseconds.milliseconds(250)
 
     /// The highest sequence number announced.
@@ -15,7 +16,10 @@ struct StreamEnding {
     private(set) var deadline: Instant?
 
     /// Reads an RTCP datagram of the chosen source's host. With RTP, only what is said of `ssrc` counts.
-    mutating func read(_ datagram: RawSpan, ssrc: UInt32?, now: Instant) {
+    /// What is missing may come up to `repairLatency` later than the grace.
+    mutating func read(
+        _ datagram: RawSpan, ssrc: UInt32?, repairLatency: Nanoseconds = .zero, now: Instant
+    ) {
         guard var compound = CompoundPacket(parsing: datagram) else { return }
         var isOver = false
         while let packet = compound.next() {
@@ -29,15 +33,19 @@ struct StreamEnding {
                 isOver = true
             }
         }
-        if isOver && deadline == nil { deadline = now + StreamEnding.grace }
+        if isOver && deadline == nil { deadline = now + StreamEnding.grace + repairLatency }
     }
 
     /// True when the stream is over and every packet of it has come, or may no longer be waited for.
     /// `highest` is the highest sequence number that came, where there are any. Unless all came in order,
     /// duplicates may be among those `received`, and the number shows nothing.
-    func isOver(received: Int, highest: Int64?, isInOrder: Bool = true, now: Instant) -> Bool {
+    /// `isWhole` says that nothing before it is missing.
+    func isOver(
+        received: Int, highest: Int64?, isInOrder: Bool = true, isWhole: Bool = false, now: Instant
+    ) -> Bool {
         guard let deadline else { return false }
         if now >= deadline { return true }
+        if isWhole, announcedSequence != nil, let highest, lostTail(after: highest) == 0 { return true }
         guard isInOrder, announcedSequence != nil, UInt64(received) >= announcedCount else { return false }
         return highest.map { lostTail(after: $0) == 0 } ?? true
     }

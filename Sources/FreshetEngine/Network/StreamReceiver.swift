@@ -25,6 +25,8 @@ final class StreamReceiver {
     private let options: ReceiveOptions
     private let isRTP: Bool
     private let paths: [ReceivingPath]
+    /// `nil` when nothing is ever asked for.
+    private let repair: ReceiverRepair?
     /// With several paths, tells which can be read.
     // Unchecked exclusivity here and below: a receiver belongs to one stage on one thread.
     @exclusivity(unchecked) private var mediaPoller: Poller?
@@ -61,6 +63,7 @@ final class StreamReceiver {
         for url in options.urls { paths.append(try ReceivingPath(url, options, context: &context)) }
         self.paths = paths
         parity = FECReceiver(options.urls, options.fec, options, context: &context)
+        repair = StreamReceiver.repair(options, context: &context)
         do {
             controlPoller = try Poller()
             monitor = try InterfaceMonitor()
@@ -81,6 +84,12 @@ final class StreamReceiver {
                 mediaPoller = consume poller
             }
         } catch { throw .failure(error.message) }
+    }
+
+    private static func repair(_ options: ReceiveOptions, context: inout StageContext) -> ReceiverRepair? {
+        guard options.hasControl, options.repair != .off, options.urls[0].scheme != .udp else { return nil }
+        let mode = options.urls.contains { $0.scheme == .rist } ? .on : options.repair
+        return ReceiverRepair(mode, latency: options.latency, random: &context.random)
     }
 
     /// What becomes readable with media; -1 when it is read at intervals.
@@ -111,6 +120,7 @@ final class StreamReceiver {
         // After the media: what is said of a source is heard once the source is known.
         if context.isControlReadable { readControl(context: &context) }
         if let parity, parity.hasRecovered { give(from: parity, into: &output, context: &context) }
+        repair?.run(paths, context: &context)
         if isDrained && !isReadable {
             settle(context: &context)
         } else {
@@ -196,7 +206,11 @@ final class StreamReceiver {
             if begin(sender, ssrc, arrival, context: &context) { flags.insert(.isDiscontinuity) }
         }
         if header.marker { flags.insert(.hasMarker) }
-        if retransmissionMark.read(header.ssrc) { flags.insert(.isRetransmission) }
+        if retransmissionMark.read(header.ssrc) {
+            flags.insert(.isRetransmission)
+            // Whoever gets it from here gets the packet, not the history of its way.
+            packet.modify { RTPHeader.markRetransmission(false, in: &$0) }
+        }
         let former = sequence.highest
         let extended = sequence.extend(header.sequenceNumber)
         if let former, extended <= former { isInOrder = false }
@@ -208,6 +222,7 @@ final class StreamReceiver {
         packet.info.flags = flags
         path.lastArrival = max(path.lastArrival, arrival)
         if let parity { parity.note(packet) }
+        if let repair { repair.note(packet.info, byteCount: packet.byteCount) }
         give(packet, arrival, payloadByteCount: header.payloadByteCount, into: &output, context: &context)
     }
 
@@ -305,6 +320,7 @@ final class StreamReceiver {
         sequence.reset()
         retransmissionMark = RetransmissionMark()
         ending.reset()
+        repair?.restart()
         receivedInEpoch = 0
         isInOrder = paths.count == 1
         context.counters.add(.sourceChanges)
@@ -342,7 +358,12 @@ final class StreamReceiver {
                 guard path.selector.isChosenHost(control.sender),
                     arrival >= epochStart - StreamReceiver.stampTolerance
                 else { continue }
-                ending.read(packet.bytes, ssrc: isRTP ? ssrc : nil, now: context.now)
+                path.sourceControl = control.sender
+                let isRepaired = repair?.isActive ?? false
+                ending.read(
+                    packet.bytes, ssrc: isRTP ? ssrc : nil,
+                    repairLatency: isRepaired ? options.latency : .zero, now: context.now)
+                repair?.read(packet.bytes, ssrc: ssrc, highest: sequence.highest, now: context.now)
             }
         }
         return false
@@ -378,7 +399,8 @@ final class StreamReceiver {
             context.finishSource()
         }
         if ending.isOver(
-            received: receivedInEpoch, highest: sequence.highest, isInOrder: isInOrder, now: context.now)
+            received: receivedInEpoch, highest: sequence.highest, isInOrder: isInOrder,
+            isWhole: repair?.isWhole ?? false, now: context.now)
         {
             finish(context: &context)
         }
@@ -408,6 +430,7 @@ final class StreamReceiver {
         deadline = earliest(deadline, max(rejoinDeadline, lastArrival + StreamReceiver.rejoinInterval))
         if options.timeout > .zero { deadline = earliest(deadline, lastArrival + options.timeout) }
         if options.batch != .zero { deadline = earliest(deadline, readDeadline) }
-        return earliest(deadline, ending.deadline).map { max($0, postponed) }
+        return earliest(
+            repair?.deadline, earliest(deadline, ending.deadline).map { max($0, postponed) })
     }
 }

@@ -14,30 +14,45 @@ final class StreamSender {
         byteCount: CompoundWriter.sufficientByteCount, alignment: 8)
     private let hasControl: Bool
     private let parity: FECSender?
+    /// `nil` when what is lost is not sent again.
+    private let repair: SenderRepair?
     @exclusivity(unchecked) private var isEnding = false
 
     /// Opens the sockets of `requests`.
     init(
-        _ requests: [DestinationRequest], sendBufferByteCount: Int, fec: FECPlan = .none, random: inout PRNG
+        _ requests: [DestinationRequest], sendBufferByteCount: Int, history: HistoryOptions,
+        fec: FECPlan = .none, random: inout PRNG
     ) throws(StageError) {
         if fec != .none && !requests.contains(where: { $0.url.scheme != .udp }) {
             throw .usage("parity goes beside RTP packets, and no destination is rtp://")
         }
         parity = FECSender(fec, random: &random)
-        destinations = try DestinationSet(requests, sendBufferByteCount: sendBufferByteCount)
+        let destinations = try DestinationSet(requests, sendBufferByteCount: sendBufferByteCount)
         hasControl = requests.contains(where: \.hasControl)
+        let answersRequests =
+            history.isKept && requests.contains { $0.hasControl && $0.url.scheme != .udp }
         // RFC 7022: a short-term canonical name says nothing of the host.
         let name = String(random.next(), radix: 36) + String(random.next(), radix: 36)
+        let canonicalName = CanonicalName(name)
+        repair =
+            answersRequests
+            ? try SenderRepair(history, name: canonicalName, destinations, random: &random) : nil
+        self.destinations = destinations
         reports = SenderReports(
-            name: CanonicalName(name), ssrc: UInt32(truncatingIfNeeded: random.next()) & ~1)
+            name: canonicalName, ssrc: UInt32(truncatingIfNeeded: random.next()) & ~1,
+            answersRequests: answersRequests)
     }
+
+    /// What becomes readable with requests; -1 when none are heard.
+    var controlDescriptor: Int32 { repair?.descriptor ?? -1 }
 
     deinit { datagram.deallocate() }
 
     /// Sends what is in `input`, and the report that is due.
     func process(_ input: inout PacketBatch, context: inout StageContext) throws(StageError) {
-        try destinations.send(&input, reports: &reports, parity: parity, context: &context)
+        try destinations.send(&input, reports: &reports, repair: repair, parity: parity, context: &context)
         if let deadline = reports.deadline, deadline <= context.now { report(context: &context) }
+        if let repair, repair.isDue(context) { repair.run(destinations, context: &context) }
     }
 
     /// Sends the report that is due.
@@ -58,13 +73,14 @@ final class StreamSender {
         destinations.sendBeside(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: datagram[..<count])))
     }
 
-    /// Says goodbye, as often as it takes; true when done.
+    /// Says goodbye, as often as it takes, and answers for the end of the stream as long as somebody asks; true when
+    /// done.
     func finish(context: inout StageContext) -> Bool {
         if let parity, !isEnding {
             parity.finish()
             destinations.send(parity, context: &context)
         }
-        guard hasControl, reports.hasGoodbyesLeft else {
+        guard hasControl, reports.hasSaidAnything else {
             context.counters[.sendErrors] = destinations.errorCount
             return true
         }
@@ -72,17 +88,25 @@ final class StreamSender {
             isEnding = true
             report(context: &context)
         }
+        if let repair {
+            if repair.isDue(context) { repair.run(destinations, context: &context) }
+            if !reports.hasGoodbyesLeft && !context.isStopping && repair.isWanted(context.now) {
+                return false
+            }
+        }
         return !reports.hasGoodbyesLeft
     }
 
     /// When a report is due, or a socket is tried again.
-    var nextDeadline: Instant? { earliest(destinations.retryDeadline, reports.deadline) }
+    var nextDeadline: Instant? {
+        earliest(repair?.deadline, earliest(destinations.retryDeadline, reports.deadline))
+    }
 
     // MARK: Describing
 
     /// Writes a session description of the first RTP destination to `path` (RFC 8866).
     static func describe(_ requests: [DestinationRequest], to path: String) throws(StageError) {
-        guard let request = requests.first(where: { $0.url.scheme == .rtp }) else {
+        guard let request = requests.first(where: { $0.url.scheme != .udp }) else {
             throw .usage("sdp describes an rtp:// destination, and there is none")
         }
         let address = request.url.address

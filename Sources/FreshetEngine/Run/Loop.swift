@@ -11,7 +11,6 @@ final class Loop: @unchecked Sendable {
     /// How often counters are copied to the control plane.
     private static let publishInterval = Nanoseconds.milliseconds(250)
 
-    let pool: PacketPool
     let report: LoopReport
     private let lines: [Line]
     private let steps: [LineStep]
@@ -30,6 +29,8 @@ final class Loop: @unchecked Sendable {
     @exclusivity(unchecked) private var mustRunAgain = true
     /// Something ran since the counters were last copied.
     @exclusivity(unchecked) private var isUnpublished = false
+    /// Declared last, so that it goes last: stages may hold packets until they go themselves.
+    let pool: PacketPool
 
     init(pool: PacketPool, lines: [Line], controlWakeup: Wakeup) throws(SystemCallError) {
         self.pool = pool

@@ -3,20 +3,21 @@ internal import FreshetNet
 
 /// The parameters that both sending stages have beside their destinations.
 enum SendParameters {
-    static let all = [
-        StageParameter("interface", .text, default: "", "interface for multicast, by name or address"),
-        StageParameter(
-            "ttl", .integer(0...255), default: "", "routers a multicast packet may pass (hop limit)"),
-        StageParameter(
-            "loopback", .flag, default: "", "whether receivers on this host get multicast too (yes)"),
-        StageParameter("dscp", .integer(0...63), default: "", "differentiated services code point"),
-        StageParameter(
-            "control", .flag, default: "true", "RTCP on the next port: reports, heartbeat, goodbye"),
-        StageParameter(
-            "buffer", .integer(4096...1 << 30), default: "4194304", "bytes of the socket's send buffer"),
-        FECPlan.parameter,
-        StageParameter("sdp", .text, default: "", "write a session description to this file"),
-    ]
+    static let all =
+        [
+            StageParameter("interface", .text, default: "", "interface for multicast, by name or address"),
+            StageParameter(
+                "ttl", .integer(0...255), default: "", "routers a multicast packet may pass (hop limit)"),
+            StageParameter(
+                "loopback", .flag, default: "", "whether receivers on this host get multicast too (yes)"),
+            StageParameter("dscp", .integer(0...63), default: "", "differentiated services code point"),
+            StageParameter(
+                "control", .flag, default: "true", "RTCP on the next port: reports, heartbeat, goodbye"),
+            StageParameter(
+                "buffer", .integer(4096...1 << 30), default: "4194304", "bytes of the socket's send buffer"),
+            FECPlan.parameter,
+            StageParameter("sdp", .text, default: "", "write a session description to this file"),
+        ] + HistoryOptions.parameters
 
     /// The destination that `url` is, with the stage's parameters where it does not say.
     static func request(_ url: StreamURL, _ arguments: StageArguments) -> DestinationRequest {
@@ -47,6 +48,7 @@ struct SendStage<Place: SendPlace>: Stage, ~Copyable {
     private let bufferByteCount: Int
     private let descriptionPath: String
     private let fec: FECPlan
+    private let history: HistoryOptions
     private var sender: StreamSender?
 
     /// Reads the destinations; opens nothing.
@@ -56,13 +58,15 @@ struct SendStage<Place: SendPlace>: Stage, ~Copyable {
         self.requests = requests
         bufferByteCount = arguments.integer("buffer") ?? 0
         descriptionPath = arguments.text("sdp")
+        history = HistoryOptions(arguments)
     }
 
     static var descriptor: StageDescriptor { Place.descriptor }
 
     mutating func start(context: inout StageContext) throws(StageError) {
         sender = try StreamSender(
-            requests, sendBufferByteCount: bufferByteCount, fec: fec, random: &context.random)
+            requests, sendBufferByteCount: bufferByteCount, history: history, fec: fec,
+            random: &context.random)
         if !descriptionPath.isEmpty { try StreamSender.describe(requests, to: descriptionPath) }
     }
 
@@ -83,6 +87,8 @@ struct SendStage<Place: SendPlace>: Stage, ~Copyable {
         sender?.finish(context: &context) ?? true
     }
 
-    /// When a report is due, or a full socket is tried again.
+    /// When a report or a repair is due, or a full socket is tried again.
     var nextDeadline: Instant? { sender?.nextDeadline }
+    /// Requests for what was lost.
+    var controlDescriptor: Int32 { sender?.controlDescriptor ?? -1 }
 }

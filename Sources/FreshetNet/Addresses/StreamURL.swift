@@ -1,6 +1,7 @@
 public import FreshetCore
 
-/// Where a stream goes to or comes from: `rtp://ADDRESS:PORT?key=value&…` or `udp://…`.
+/// Where a stream goes to or comes from: `rtp://ADDRESS:PORT?key=value&…`, `rist://…` or
+/// `udp://…`.
 ///
 /// As a source, a group is joined and any other address is the local one to listen on; as a destination it is
 /// sent to. IPv6 addresses stand in brackets.
@@ -11,6 +12,8 @@ public struct StreamURL: Equatable, Sendable, CustomStringConvertible {
         case rtp
         /// Bare MPEG-TS.
         case udp
+        /// RTP with MPEG-TS in it and what is lost asked for again: RIST Simple Profile (VSF TR-06-1).
+        case rist
     }
 
     /// RTP or bare TS.
@@ -47,14 +50,14 @@ public struct StreamURL: Equatable, Sendable, CustomStringConvertible {
         var rest = Substring(text)
         if let mark = text.range("://") {
             guard let scheme = Scheme(rawValue: String(text[..<mark.lowerBound])) else {
-                throw .usage("'\(text)': the address must begin with rtp:// or udp://")
+                throw .usage("'\(text)': the address must begin with rtp://, rist:// or udp://")
             }
             self.scheme = scheme
             rest = text[mark.upperBound...]
         } else if let defaultScheme {
             scheme = defaultScheme
         } else {
-            throw .usage("'\(text)': the address must begin with rtp:// or udp://")
+            throw .usage("'\(text)': the address must begin with rtp://, rist:// or udp://")
         }
         var query = Substring()
         if let mark = rest.firstIndex(of: "?") {
@@ -65,6 +68,10 @@ public struct StreamURL: Equatable, Sendable, CustomStringConvertible {
         // multicat and VLC write udp://@GROUP:PORT for "listen here"; it says nothing more.
         if rest.first == "@" { rest = rest.dropFirst() }
         address = try StreamURL.address(rest, in: text)
+        // TR-06-1 §5.1.1: media on an even port, RTCP on the odd one above it.
+        if scheme == .rist && address.port % 2 != 0 {
+            throw .usage("'\(text)': the port of a rist:// address must be even, not \(address.port)")
+        }
         for pair in query.split(separator: "&") { try apply(pair, in: text) }
     }
 

@@ -18,7 +18,7 @@ extension RTCPPacket {
     }
 }
 
-/// Freshet's heartbeat: an RTCP APP packet named "FRSH", subtype 0, 32 bytes in all, sent with every sender report.
+/// Freshet's heartbeat: an RTCP APP packet named "FRSH", subtype 15, 32 bytes in all, sent with every sender report.
 ///
 /// It tells receivers the 64-bit sequence numbers they see only 16 bits of, and how far the stream has come, so that
 /// losses at the very end are noticed and the end is known. Its layout is in the WireProtocol page.
@@ -31,6 +31,9 @@ public struct Heartbeat: Equatable, Sendable {
         public init(rawValue: UInt8) { self.rawValue = rawValue }
         /// The stream is over: `highestSequence` is its last packet.
         public static let isEnding = Flags(rawValue: 1 << 0)
+        /// The source keeps what it sent for a while and sends it again when asked.
+        public static let answersRequests = Flags(rawValue: 1 << 1)
+        static let known: Flags = [.isEnding, .answersRequests]
     }
 
     /// The source, retransmission bit clear.
@@ -52,8 +55,8 @@ public struct Heartbeat: Equatable, Sendable {
 
     /// "FRSH".
     public static let name: UInt32 = 0x4652_5348
-    /// The APP subtype of a heartbeat.
-    public static let subtype = 0
+    /// The APP subtype of a heartbeat. Not one of RIST's (0 to 3): librist goes by the subtype without a look at the name.
+    public static let subtype = 15
     /// The version of the FRSH messages described here.
     public static let protocolVersion: UInt8 = 1
     /// Bytes of a whole heartbeat packet.
@@ -70,7 +73,7 @@ public struct Heartbeat: Equatable, Sendable {
             return nil
         }
         ssrc = bytes.uint32(at: 4)
-        flags = Flags(rawValue: bytes.uint8(at: 13)).intersection(.isEnding)
+        flags = Flags(rawValue: bytes.uint8(at: 13)).intersection(.known)
         highestSequence = Int64(bitPattern: bytes.uint64(at: 16))
         packetCount = bytes.uint64(at: 24)
     }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct ApplicationPacketTests {
     private let layout = Wire(
-        hex: "80CC0007 10203040 46525348 01 01 0000 0000000100000005 0000000000000009")
+        hex: "8FCC0007 10203040 46525348 01 01 0000 0000000100000005 0000000000000009")
 
     @Test func theHeartbeatStandsAsItsPageSays() {
         let heartbeat = Heartbeat(
@@ -30,11 +30,11 @@ import Testing
         wire.bytes[3] = 8
         wire.bytes[13] = 0xFF
         wire.bytes += [1, 2, 3, 4]
-        #expect(wire.firstPacket { Heartbeat($0) }?.flags == .isEnding)
+        #expect(wire.firstPacket { Heartbeat($0) }?.flags == [.isEnding, .answersRequests])
     }
 
     @Test func otherMessagesAreNotHeartbeats() {
-        for (place, byte) in [(0, 0x81), (8, 0x47), (12, 2)] as [(Int, UInt8)] {
+        for (place, byte) in [(0, 0x80), (8, 0x47), (12, 2)] as [(Int, UInt8)] {
             var wire = layout
             wire.bytes[place] = byte
             #expect(wire.firstPacket { Heartbeat($0) } == nil)

@@ -1,0 +1,113 @@
+internal import FreshetCore
+internal import FreshetNet
+internal import FreshetOverlay
+internal import FreshetWire
+
+/// Whether what is missing is asked for.
+enum RepairMode: String, CaseIterable {
+    /// From a source that has said that it answers; on `rist://` from any.
+    case auto
+    /// From any source: one that knows nothing of it ignores it.
+    case on
+    /// Never.
+    case off
+
+    static let parameter = StageParameter(
+        "repair", .choice(allCases.map(\.rawValue)), default: "auto",
+        "ask for what is missing (auto: of sources that say they answer, and on rist://)")
+
+    init(_ arguments: StageArguments) { self = RepairMode(rawValue: arguments.text("repair")) ?? .auto }
+}
+
+/// The receiving side of repair, at its sockets: tells the node what came, and sends the requests that it makes to
+/// the source's control port. The rules are those of ``RepairReceiver``.
+final class ReceiverRepair {
+    // Unchecked exclusivity: belongs to one stage on one thread.
+    @exclusivity(unchecked) private var node: RepairReceiver
+    private let datagram = UnsafeMutableRawBufferPointer.allocate(byteCount: 1500, alignment: 8)
+    private let mode: RepairMode
+    /// The source answers, as far as is known.
+    @exclusivity(unchecked) private(set) var isActive: Bool
+    @exclusivity(unchecked) private(set) var deadline: Instant?
+
+    /// Asks for what can still come within `latency`.
+    init(_ mode: RepairMode, latency: Nanoseconds, random: inout PRNG) {
+        self.mode = mode
+        isActive = mode == .on
+        let ssrc = UInt32(truncatingIfNeeded: random.next()) & ~1
+        let name = String(random.next(), radix: 36)
+        node = RepairReceiver(
+            RepairReceiver.Configuration(latency: latency, ssrc: ssrc, name: CanonicalName(name)),
+            random: random.split(by: 1))
+    }
+
+    deinit { datagram.deallocate() }
+
+    /// True when nothing is missing of what is known to have been sent.
+    var isWhole: Bool { isActive && node.openHoleCount == 0 }
+
+    /// Another source begins.
+    func restart() {
+        isActive = mode == .on
+        node.reset()
+        deadline = nil
+    }
+
+    /// A media packet came.
+    @inline(__always)
+    func note(_ info: PacketInfo, byteCount: Int) {
+        guard isActive else { return }
+        node.note(
+            sequence: info.extendedSequence, isRetransmission: info.flags.contains(.isRetransmission),
+            mediaSSRC: info.ssrc, byteCount: byteCount, arrival: info.arrival)
+        deadline = node.nextDeadline
+    }
+
+    /// A control datagram of the source came; `highest` is the highest sequence number so far.
+    func read(_ bytes: RawSpan, ssrc: UInt32, highest: Int64?, now: Instant) {
+        if !isActive {
+            guard ReceiverRepair.answersRequests(bytes, ssrc: ssrc) else { return }
+            isActive = true
+        }
+        node.read(bytes, now: now)
+        deadline = node.nextDeadline
+    }
+
+    /// Sends what is due through the path that was heard last.
+    func run(_ paths: [ReceivingPath], context: inout StageContext) {
+        guard isActive, let deadline, deadline <= context.now else { return }
+        node.advance(to: context.now)
+        while true {
+            var bytes = MutableRawSpan(_unsafeBytes: datagram)
+            guard let count = node.nextTransmit(into: &bytes, now: context.now) else { break }
+            let request = UnsafeRawBufferPointer(rebasing: datagram[..<count])
+            guard let path = ReceiverRepair.liveliest(paths), let control = path.control,
+                let address = path.sourceControl
+            else { continue }
+            control.send(RawSpan(_unsafeBytes: request), to: address)
+            context.counters.add(.requestsOut)
+        }
+        self.deadline = node.nextDeadline
+        context.counters[.roundTripNanoseconds] = Int(node.roundTrip.smoothed?.count ?? 0)
+    }
+
+    /// The path by which the last packet came, of those whose source was heard to speak.
+    private static func liveliest(_ paths: [ReceivingPath]) -> ReceivingPath? {
+        var best: ReceivingPath?
+        for path in paths where path.sourceControl != nil && path.control != nil {
+            if best.map({ $0.lastArrival < path.lastArrival }) ?? true { best = path }
+        }
+        return best
+    }
+
+    /// True when the datagram holds a heartbeat of the source `ssrc` that promises answers.
+    private static func answersRequests(_ datagram: RawSpan, ssrc: UInt32) -> Bool {
+        guard var compound = CompoundPacket(parsing: datagram) else { return false }
+        while let packet = compound.next() {
+            if let heartbeat = Heartbeat(packet), heartbeat.ssrc == ssrc {
+                return heartbeat.flags.contains(.answersRequests)
+            }
+        }
+        return false
+    }
+}

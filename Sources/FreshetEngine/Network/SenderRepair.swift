@@ -1,0 +1,152 @@
+internal import FreshetCore
+internal import FreshetNet
+internal import FreshetOverlay
+internal import FreshetWire
+
+/// What a sender keeps to send it again.
+struct HistoryOptions {
+    /// How long; zero: nothing is kept, and no request heard.
+    var duration: Nanoseconds
+    /// Repair bytes per hundred bytes of media, at most.
+    var budgetPercent: Int
+
+    /// The most packets kept: they come out of the loop's pool, which the line needs too.
+    static let packetLimit = 4096
+
+    var isKept: Bool { duration > .zero }
+
+    static let parameters = [
+        StageParameter(
+            "history", .duration, default: "1s",
+            "how long packets are kept to be sent again when asked for; 0: not at all"),
+        StageParameter(
+            "repair-budget", .integer(0...1000), default: "100",
+            "repair bytes per hundred bytes of media, at most"),
+    ]
+
+    init(_ arguments: StageArguments) {
+        duration = arguments.duration("history") ?? .zero
+        budgetPercent = arguments.integer("repair-budget") ?? 0
+    }
+}
+
+/// The sending side of repair, at its sockets: keeps what was sent, reads the requests that come back to the control
+/// ports, and sends again what they ask for. The rules are those of ``RepairSender``.
+final class SenderRepair {
+    /// How much of a batch of control datagrams is read in one turn: a flood of requests must not stop the media.
+    private static let batchLimit = 8
+
+    /// At the end: how long a silence shows that nobody misses anything, and how long it may take at most.
+    private static let lingerSilence = Nanoseconds.milliseconds(400)
+    private static let lingerLimit = Nanoseconds.seconds(3)
+
+    // Unchecked exclusivity: belongs to one stage on one thread.
+    @exclusivity(unchecked) private var node: RepairSender
+    @exclusivity(unchecked) private var peers = PeerTable()
+    private let poller: Poller
+    /// When a known peer last asked for something, or reported.
+    @exclusivity(unchecked) private var lastHeard: Instant?
+    @exclusivity(unchecked) private var lingerStart: Instant?
+    private let datagram = UnsafeMutableRawBufferPointer.allocate(byteCount: 1500, alignment: 8)
+    @exclusivity(unchecked) private(set) var deadline: Instant?
+
+    /// Hears requests at the control ports of `destinations`.
+    init(
+        _ history: HistoryOptions, name: CanonicalName, _ destinations: borrowing DestinationSet,
+        random: inout PRNG
+    ) throws(StageError) {
+        var configuration = RepairSender.Configuration(name: name)
+        configuration.historyDuration = history.duration
+        configuration.historyCapacity = HistoryOptions.packetLimit
+        configuration.budgetPercent = history.budgetPercent
+        node = RepairSender(configuration, random: random.split(by: 2))
+        do {
+            poller = try Poller()
+            for index in 0..<destinations.controlCount {
+                try poller.add(destinations.control(index).number, tag: UInt64(index))
+            }
+        } catch { throw .failure(error.message) }
+    }
+
+    deinit { datagram.deallocate() }
+
+    /// What becomes readable with requests.
+    var descriptor: Int32 { poller.number }
+
+    /// A packet has gone.
+    @inline(__always)
+    func note(_ packet: borrowing Packet, now: Instant) { node.note(packet, now: now) }
+
+    /// True when requests wait to be read, or an answer is due.
+    @inline(__always)
+    func isDue(_ context: borrowing StageContext) -> Bool {
+        context.isControlReadable || (deadline.map { $0 <= context.now } ?? false)
+    }
+
+    /// At the end of the stream: true while somebody may still ask for its last packets.
+    func isWanted(_ now: Instant) -> Bool {
+        guard let lastHeard else { return false }
+        let start = lingerStart ?? now
+        lingerStart = start
+        return now - start < SenderRepair.lingerLimit
+            && now - max(lastHeard, start) < SenderRepair.lingerSilence
+    }
+
+    /// Reads the requests that have come, and sends what is due.
+    func run(_ destinations: borrowing DestinationSet, context: inout StageContext) {
+        if context.isControlReadable { read(destinations, context: &context) }
+        if let deadline = node.nextDeadline, deadline <= context.now { node.advance(to: context.now) }
+        sendRepairs(destinations, context: &context)
+        sendReplies(destinations, context: &context)
+        deadline = node.nextDeadline
+    }
+
+    private func read(_ destinations: borrowing DestinationSet, context: inout StageContext) {
+        context.isControlReadable = false
+        for index in 0..<destinations.controlCount {
+            if !read(destinations.control(index), index, destinations, context: &context) {
+                context.isControlReadable = true
+            }
+        }
+    }
+
+    /// Reads one port; false when there is more.
+    private func read(
+        _ control: ControlPort, _ index: Int, _ destinations: borrowing DestinationSet,
+        context: inout StageContext
+    ) -> Bool {
+        for _ in 0..<SenderRepair.batchLimit {
+            guard control.receive(context: &context) > 0 else { return true }
+            while let packet = control.next(context: &context) {
+                let sender = control.sender
+                guard let peer = peers.peer(of: sender, at: index, destinations) else {
+                    context.counters.add(.foreign)
+                    continue
+                }
+                lastHeard = context.now
+                context.counters.add(.requestsIn)
+                node.read(packet.bytes, from: peer, now: context.now)
+            }
+        }
+        return false
+    }
+
+    private func sendRepairs(_ destinations: borrowing DestinationSet, context: inout StageContext) {
+        while let repair = node.nextRepair(pool: context.pool, now: context.now) {
+            guard let place = peers.place(of: repair.peer) else { continue }
+            destinations.sendBeside(repair.packet, from: place.index, to: place.media)
+            context.counters.add(.repairsOut)
+            context.counters.add(.repairBytesOut, repair.packet.byteCount)
+        }
+    }
+
+    private func sendReplies(_ destinations: borrowing DestinationSet, context: inout StageContext) {
+        while true {
+            var bytes = MutableRawSpan(_unsafeBytes: datagram)
+            guard let transmit = node.nextTransmit(into: &bytes, now: context.now) else { return }
+            guard let place = peers.place(of: transmit.peer) else { continue }
+            let reply = UnsafeRawBufferPointer(rebasing: datagram[..<transmit.byteCount])
+            destinations.control(place.index).send(RawSpan(_unsafeBytes: reply), to: place.control)
+        }
+    }
+}
