@@ -1,8 +1,9 @@
 import FreshetCore
 
-/// Finds the drift of a clock from the least delays of bins.
+/// Finds the drift of a clock from the least and the greatest delays of bins.
 ///
-/// Two estimates with opposite virtues are weighed by their variance:
+/// Jitter between two sharp bounds is for ``EdgeLikelihood``. For any other, two estimates with opposite
+/// virtues are weighed by their variance:
 /// - the *lower convex hull*, a line that noise lies above: its mean slope over the middle half of the time.
 ///   It is very good when every bin comes near the floor, however far noise reaches up. Its deviation shows
 ///   in how much it bends: the slope of the third quarter less that of the second.
@@ -18,22 +19,34 @@ struct EnvelopeFit: ~Copyable {
     private static let deviationLimit: Int128 = 1_000_000_000
 
     /// How high the bins lie above the hull, on average, in nanoseconds.
-    var scatter: Int64 = 0
+    var scatter: Int64 { lower.scatter }
 
-    private var hull: FixedRing<Bin>
+    private var lower: DelayHull
+    private var upper: DelayHull
 
     /// A fit for up to `capacity` bins.
-    init(capacity: Int) { hull = FixedRing(capacity: capacity) }
+    init(capacity: Int) {
+        lower = DelayHull(capacity: capacity)
+        upper = DelayHull(capacity: capacity, isUpper: true)
+    }
+
+    /// Forgets what the last bins were like.
+    mutating func restart() { lower.scatter = 0 }
 
     /// The drift in parts per billion that `bins`, two or more in order of time, speak for.
     mutating func drift(of bins: borrowing FixedRing<Bin>) -> Int64 {
-        buildHull(bins)
-        guard hull.count >= 2 else { return 0 }
-        measureScatter(bins)
-        let start = hull[0].media
-        let width = hull[hull.count - 1].media &- start
+        lower.wrap(bins)
+        guard lower.corners.count >= 2 else { return 0 }
+        upper.wrap(bins)
+        if let edges = EdgeLikelihood.estimate(bins, lower: lower, upper: upper) {
+            return EnvelopeFit.believed(
+                Int128(edges.drift) * 1000, variance: EnvelopeFit.square(Int128(edges.deviation)))
+        }
+        let start = lower.corners[0].media
+        let width = lower.corners[lower.corners.count - 1].media &- start
         let (first, middle, third) = (
-            hullDelay(start &+ width / 4), hullDelay(start &+ width / 2), hullDelay(start &+ width / 4 &* 3)
+            lower.delay(at: start &+ width / 4), lower.delay(at: start &+ width / 2),
+            lower.delay(at: start &+ width / 4 &* 3)
         )
         let scale = Int128(1_000_000_000_000)
         let hullSlope = Int128(third &- first) * 2 * scale / Int128(width)
@@ -45,7 +58,13 @@ struct EnvelopeFit: ~Copyable {
         let sum = hullVariance + squaresVariance
         let slope = (hullSlope * squaresVariance + squaresSlope(bins) * hullVariance) / sum
         let variance = hullVariance * squaresVariance / sum
-        let likely = EnvelopeFit.square(EnvelopeFit.likelyDrift)
+        return EnvelopeFit.believed(slope, variance: variance)
+    }
+
+    /// A slope in parts per 10¹², by as much as it can be believed, in parts per billion.
+    private static func believed(_ slope: Int128, variance: Int128) -> Int64 {
+        let scale = Int128(1_000_000_000_000)
+        let likely = square(likelyDrift)
         let believed = slope * likely / (likely + variance) / 1000
         return Int64(truncatingIfNeeded: max(-scale, min(scale, believed)))
     }
@@ -53,47 +72,6 @@ struct EnvelopeFit: ~Copyable {
     private static func square(_ deviation: Int128) -> Int128 {
         let limited = max(-deviationLimit, min(deviationLimit, deviation))
         return limited * limited
-    }
-
-    /// The lower convex hull of the bins (Andrew's monotone chain).
-    private mutating func buildHull(_ bins: borrowing FixedRing<Bin>) {
-        hull.removeAll()
-        for index in 0..<bins.count {
-            let bin = bins[index]
-            if !hull.isEmpty && bin.media <= hull[hull.count - 1].media { continue }
-            while hull.count >= 2 && !isConvex(hull[hull.count - 2], hull[hull.count - 1], bin) {
-                _ = hull.popLast()
-            }
-            hull.append(bin)
-        }
-    }
-
-    private func isConvex(_ a: Bin, _ b: Bin, _ c: Bin) -> Bool {
-        Int128(b.media &- a.media) * Int128(c.delay &- a.delay)
-            > Int128(b.delay &- a.delay) * Int128(c.media &- a.media)
-    }
-
-    private mutating func measureScatter(_ bins: borrowing FixedRing<Bin>) {
-        var sum: Int64 = 0
-        var edge = 1
-        for index in 0..<bins.count {
-            let bin = bins[index]
-            while edge < hull.count - 1 && hull[edge].media < bin.media { edge += 1 }
-            sum &+= max(0, bin.delay &- delay(bin.media, from: hull[edge - 1], to: hull[edge]))
-        }
-        scatter = sum / Int64(bins.count)
-    }
-
-    private func delay(_ media: Int64, from a: Bin, to b: Bin) -> Int64 {
-        let rise = Int128(b.delay &- a.delay) * Int128(media &- a.media)
-        return a.delay &+ Int64(truncatingIfNeeded: rise / Int128(b.media &- a.media))
-    }
-
-    private func hullDelay(_ media: Int64) -> Int64 {
-        for index in 1..<max(1, hull.count) where hull[index].media >= media {
-            return delay(media, from: hull[index - 1], to: hull[index])
-        }
-        return hull[hull.count - 1].delay
     }
 
     /// The slope of the line of least squares through the bins, in parts per 10¹².

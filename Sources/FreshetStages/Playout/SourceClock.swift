@@ -5,8 +5,8 @@ public import FreshetCore
 /// The delay of a packet is its arrival minus its media time. Queues only ever add to it, so the *lower
 /// envelope* of the delays shows the path's own delay, and its slope how much faster or slower the source's
 /// clock runs than ours (Moon, Skelly, Towsley, "Estimation and removal of clock skew from network delay
-/// measurements", INFOCOM 1999). Kept are the least delays of bins of 200 ms over 51 s; `EnvelopeFit` finds
-/// the drift from them. It is believed by as much as they allow; until then it is taken for the likely one,
+/// measurements", INFOCOM 1999). Kept are the least and greatest delays of bins of 200 ms over 51 s;
+/// `EnvelopeFit` finds the drift from them. It is believed by as much as they allow; until then it is taken for the likely one,
 /// none.
 ///
 /// A change of route moves the envelope at once. Down is seen in one bin; up when two seconds of bins lie
@@ -20,12 +20,18 @@ public struct SourceClock: ~Copyable {
     /// How many bins are kept.
     public static let binCount = 256
 
-    /// The least delay of a bin, the media time at which it was seen (both against the references), and how
-    /// many packets the bin had.
+    /// The least delay of a bin, the media time at which it was seen (both against the references), how
+    /// many packets the bin had, and the greatest delay.
     struct Bin {
         var media: Int64
         var delay: Int64
-        var packetCount: Int64
+        var packetCount: Int64 = 0
+        /// The greatest delay, and the media time at which it was seen.
+        var peakMedia: Int64 = 0
+        var peakDelay: Int64 = .min
+
+        /// A bin that has seen nothing.
+        static var empty: Bin { Bin(media: 0, delay: .max) }
     }
 
     /// The source's clock against ours, in parts per billion: positive when its packets come ever later (its
@@ -58,7 +64,7 @@ public struct SourceClock: ~Copyable {
     var lineDelay: Int64 = 0
     var drift: Int64 = 0
 
-    var current = Bin(media: 0, delay: .max, packetCount: 0)
+    var current = Bin.empty
     var binEnd: Int64 = 0
     var binLineDelay: Int64 = 0
     var meanExcess: Int64 = 0
@@ -79,7 +85,7 @@ public struct SourceClock: ~Copyable {
     /// Forgets the past: another source sends now. The floor stands where it was until the first packet.
     public mutating func restart() {
         bins.removeAll()
-        envelope.scatter = 0
+        envelope.restart()
         recentStepCount = 0
         hasReference = false
         changeCount &+= 1
@@ -118,6 +124,10 @@ public struct SourceClock: ~Copyable {
             current.delay = delay
             current.media = span
         }
+        if delay > current.peakDelay {
+            current.peakDelay = delay
+            current.peakMedia = span
+        }
         current.packetCount &+= 1
         let excess = delay &- lineDelay &- driftSpan(span &- lineMedia)
         meanExcess &+= (max(0, min(excess, 1 << 40)) &- meanExcess) / 256
@@ -143,7 +153,7 @@ public struct SourceClock: ~Copyable {
         lineDelay = 0
         binLineDelay = 0
         lastDelay = 0
-        current = Bin(media: 0, delay: .max, packetCount: 0)
+        current = .empty
         binEnd = SourceClock.binInterval.count
         above = Above()
         settlingBinCount = 0

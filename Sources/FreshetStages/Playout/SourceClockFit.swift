@@ -32,7 +32,7 @@ extension SourceClock {
         defer {
             binEnd = now &- now % SourceClock.binInterval.count &+ SourceClock.binInterval.count
             binLineDelay = lineDelay
-            current = Bin(media: 0, delay: .max, packetCount: 0)
+            current = .empty
         }
         if current.delay == .max { return }
         let excess = current.delay &- binLineDelay &- driftSpan(current.media &- lineMedia)
@@ -74,7 +74,10 @@ extension SourceClock {
 
     /// Moves the oldest `count` bins along with a change of route.
     private mutating func move(_ count: Int, by step: Int64) {
-        for index in 0..<count { bins[index].delay &+= step }
+        for index in 0..<count {
+            bins[index].delay &+= step
+            bins[index].peakDelay &+= step
+        }
     }
 
     /// A change of route. Many of them within the window are none: the line itself is wrong, and so is what
@@ -132,7 +135,7 @@ extension SourceClock {
         lineDelay &+= urgent.least
         changeCount &+= 1
         binLineDelay = lineDelay
-        current = Bin(media: 0, delay: .max, packetCount: 0)
+        current = .empty
         above = Above()
         stepCount += 1
         calm()
