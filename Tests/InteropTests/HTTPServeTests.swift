@@ -124,6 +124,21 @@ import TestSupport
         #expect(try await server.stop().status == 0)
     }
 
+    @Test func `A browser plays the page of watch`() async throws {
+        let place = Place.local()
+        let stream = Place.group()
+        let watch = try Freshet.start("watch", stream.url(), "--out", "http://127.0.0.1:\(place.port)")
+        let send = try Freshet.start("send", TestMedia.clip("clip.ts"), "--loop", "--to", stream.url())
+        try await HTTPServeTests.answers(place)
+        let program = Repository.path("Tests/Browser/watch-page.py")
+        let seen = try await run(
+            "python3", [program, HTTPServeTests.url(place, "/"), "2"], within: 90)
+        #expect(seen.status == 0, "\(seen.output) \(seen)")
+        #expect(seen.output.contains("\"width\": 640"), "\(seen.output)")
+        #expect(try await send.stop().status == 0)
+        #expect(try await watch.stop().status == 0)
+    }
+
     @Test func `A port in use and a wrong address are told in one sentence`() async throws {
         let place = Place.local()
         let server = try HTTPServeTests.serve(place)
