@@ -87,6 +87,21 @@ import Testing
         #expect(told.heartbeat.packetCount == 1)
     }
 
+    @Test func `a sender that answers requests says so often at the start`() throws {
+        var reports = SenderReports(name: CanonicalName("x"), ssrc: 8, answersRequests: true)
+        try note(1, at: start, &reports)
+        var now = start
+        for index in 1...SenderReports.openingCount + 1 {
+            #expect(reports.deadline == now)
+            let told = try write(&reports, at: now)
+            #expect(told.heartbeat.flags == .answersRequests)
+            now =
+                now
+                + (index < SenderReports.openingCount
+                    ? SenderReports.openingInterval : SenderReports.interval)
+        }
+    }
+
     @Test func `goodbye is said three times, and not by a sender that sent nothing`() throws {
         var reports = SenderReports(name: CanonicalName("x"), ssrc: 8)
         try note(1, at: start, &reports)
