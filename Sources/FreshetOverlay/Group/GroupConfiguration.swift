@@ -61,8 +61,11 @@ public struct GroupConfiguration: Sendable {
     public var historyDuration: Nanoseconds = .seconds(2)
     /// How long the source leaves an answer to others; 0 where members ask their segments first.
     public var answerHoldOff: Nanoseconds = .zero
-    /// Repair bytes this node sends for a thousand bytes of media.
+    /// Repair bytes the source sends for a thousand bytes of media.
     public var repairPerMille = 250
+    /// The same for a member, on its own segment: two hundred who miss one packet in a hundred miss nearly every packet
+    /// between them.
+    public var segmentRepairPerMille = 1000
     /// Repair bytes it may send at once.
     public var repairBurst = 128 * 1024
     /// Of a thousand packets, how many one peer may ask for.

@@ -4,40 +4,43 @@ import FreshetWire
 // What a holder of packets does for those who miss them.
 extension GroupRepair {
     /// A packet is asked for aloud: answer it at once, later, or not.
-    mutating func consider(
-        _ sequence: Int64, _ ssrc: UInt32, peer: Peer, scope: RepairScope, isLocal: Bool, now: Instant
-    ) {
+    mutating func consider(_ sequence: Int64, _ ask: Ask, now: Instant) {
         if isSource {
-            considerAsSource(sequence, ssrc, peer: peer, scope: scope, isLocal: isLocal, now: now)
+            considerAsSource(sequence, ask, now: now)
             return
         }
-        guard isLocal, held.contains(sequence) else { return }
-        guard askers.allow(peer) else {
+        guard ask.isLocal, held.contains(sequence) else { return }
+        guard askers.allow(ask.peer) else {
             counts.overLimit &+= 1
             return
         }
-        // The elected one answers at once; the others only when it is silent, and one of them first.
+        // The elected one answers at once. The others answer when it is itself who asks, or when it was asked before and the
+        // asker still has nothing; then one of them comes first.
+        var patience = segmentAnswer.timeout
+        if let said = ask.patience { patience = min(patience, said - said / 4) }
         var wait = Nanoseconds.zero
         if !election.isElected {
+            if let holder = election.holder, holder.ssrc != ask.ssrc,
+                !answers.isUnanswered(sequence, patience: patience, now: now)
+            {
+                return
+            }
             let window = segmentAnswer.smoothed * configuration.backoffFactor
             let size = configuration.segmentSizeEstimate
             wait = NackBackoff.draw(window: window, groupSize: size, random: &random)
-            if election.hasRepairer { wait = wait + segmentAnswer.timeout }
         }
         _ = answers.request(
-            sequence, scope: .segment, due: now + wait, holdOff: segmentAnswer.timeout, now: now)
+            sequence, scope: .segment, due: now + wait, holdOff: patience, now: now)
     }
 
-    private mutating func considerAsSource(
-        _ sequence: Int64, _ ssrc: UInt32, peer: Peer, scope: RepairScope, isLocal: Bool, now: Instant
-    ) {
+    private mutating func considerAsSource(_ sequence: Int64, _ ask: Ask, now: Instant) {
         // Its own segment's repairer was asked, not the source.
-        if scope == .segment, election.hasRepairer { return }
+        if ask.scope == .segment, election.hasRepairer { return }
         guard held.contains(sequence) else {
             counts.refused &+= 1
             return
         }
-        guard askers.allow(peer) else {
+        guard askers.allow(ask.peer) else {
             counts.overLimit &+= 1
             return
         }
@@ -45,7 +48,7 @@ extension GroupRepair {
         let holdOff = census.roundTrip + census.roundTrip / 4
         let isNew = answers.request(
             sequence, scope: .group, due: now + configuration.answerHoldOff, holdOff: holdOff, now: now)
-        if isNew, ssrc != 0 { namedCaller = ssrc }
+        if isNew, ask.ssrc != 0 { namedCaller = ask.ssrc }
     }
 
     /// A packet is missing in a digest: a repair to its sender alone, or to the segment when others miss it too.

@@ -48,11 +48,17 @@ extension GroupRepair {
         return segmentHelp >= 64 || random.chance(1, in: 8) ? .segment : .group
     }
 
-    private func isCaller(_ scope: RepairScope) -> Bool {
-        switch scope {
-        case .segment: election.isElected || segmentRole.isCaller
-        case .group: groupRole.isCaller
+    private mutating func isCaller(_ scope: RepairScope) -> Bool {
+        if scope == .segment { return election.isElected || segmentRole.isCaller }
+        if election.isElected, !hasDrawnRole {
+            // The elected members of all segments ask for everybody, and nobody may have told them who is to begin: about
+            // four of them do, and one of those is left after the first loss.
+            hasDrawnRole = true
+            if random.chance(configuration.segmentSizeEstimate * 4, in: sizeEstimate.value) {
+                groupRole.appoint()
+            }
         }
+        return groupRole.isCaller
     }
 
     /// The wait before asking. A caller has none; others draw one from a window that doubles with each round that brought
@@ -62,12 +68,19 @@ extension GroupRepair {
     ) -> Nanoseconds {
         if isCaller(scope) { return .zero }
         let trip = scope == .segment ? segmentAnswer.smoothed : groupRoundTrip
-        var factor = configuration.backoffFactor &<< Int64(min(round, 4))
+        var size = scope == .segment ? configuration.segmentSizeEstimate : sizeEstimate.value
+        var base = configuration.backoffFactor
+        if scope == .group, election.isElected {
+            // Only the elected members of other segments ask beside this one: far fewer, who need less of a window.
+            size = max(1, size / max(1, configuration.segmentSizeEstimate))
+            let lambda = NackBackoff.naturalLogarithm(of: size) &+ (1 << 16)
+            base = max(1, base &* lambda / (NackBackoff.naturalLogarithm(of: 10_000) &+ (1 << 16)))
+        }
+        var factor = base &<< Int64(min(round, 4))
         let slack = noticed + configuration.latency - now
         let useful = trip.count > 0 ? (slack - trip - trip / 4).count / trip.count : factor
         // Below three round trips too many would ask before they hear each other; once asked for, a packet is missed by few.
-        factor = max(min(factor, useful), min(factor, round == 0 ? 3 : 1))
-        let size = scope == .segment ? configuration.segmentSizeEstimate : sizeEstimate.value
+        factor = max(min(factor, useful), min(base, round == 0 ? 3 : 1))
         return NackBackoff.draw(window: trip * factor, groupSize: size, random: &random)
     }
 
@@ -121,10 +134,11 @@ extension GroupRepair {
             hole.promiser = .max
             judge(hole)
             if hole.scope == .segment, shouldLeaveSegment(hole, now: now) {
-                segmentHelp &-= segmentHelp / 8
+                segmentHelp &-= segmentHelp / 4
                 enterGroup(&hole)
             }
             hole.phase = .waiting
+            hole.wasAnnounced = false
             hole.due =
                 now + waitBeforeAsking(hole.scope, round: hole.rounds, noticed: hole.noticed, now: now)
             if hole.due <= now {
@@ -161,7 +175,8 @@ extension GroupRepair {
         switch hole.scope {
         case .segment: segmentRole.judge(hole)
         case .group:
-            groupRole.judge(hole)
+            // Where another is elected, that one calls for all.
+            if election.holder == nil { groupRole.judge(hole) }
             if hole.asks > 0 || hole.heard > 0 {
                 sizeEstimate.note(requests: Int(hole.asks) &+ Int(hole.heard))
             }
@@ -176,19 +191,20 @@ extension GroupRepair {
     }
 
     /// A missing packet came.
-    mutating func fill(_ index: Int, isRetransmission: Bool, now: Instant) {
+    mutating func fill(_ index: Int, isRetransmission: Bool, isLocal: Bool?, now: Instant) {
         let hole = holes[index]
         if isRetransmission {
             if hole.promiser != .max { promises.keep(hole.promiser) }
-            let wasAskedOnce = Int(hole.asks) &+ Int(hole.heard) == 1
-            switch hole.scope {
-            case .segment:
+            // Asked for once, by this member alone: only then it is known what the repair answers.
+            let isAnswer = hole.asks == 1 && hole.heard == 0 && hole.suppressions == 0
+            let isNear = isLocal ?? (hole.scope == .segment)
+            if isNear {
                 counts.recoveredByNeighbour &+= 1
                 segmentHelp = UInt8(min(255, Int(segmentHelp) &+ 16))
-                if wasAskedOnce { segmentAnswer.note(now - hole.askedAt) }
-            case .group:
+                if isAnswer, hole.scope == .segment { segmentAnswer.note(now - hole.askedAt) }
+            } else {
                 counts.recoveredBySource &+= 1
-                if wasAskedOnce, hole.asks == 1 { groupAnswer.note(now - hole.askedAt) }
+                if isAnswer, hole.scope == .group { groupAnswer.note(now - hole.askedAt) }
             }
             judge(hole)
             reorderWait = max(configuration.reorderWait, reorderWait - reorderWait / 16)
@@ -203,19 +219,21 @@ extension GroupRepair {
 
     /// A request of another for `sequence` was heard.
     mutating func hearRequest(
-        _ sequence: Int64, from ssrc: UInt32, place: UInt8, scope: RepairScope, isLocal: Bool, now: Instant
+        _ sequence: Int64, _ ask: Ask, place: UInt8, now: Instant
     ) {
         guard let index = holes.index(of: sequence) else { return }
         var hole = holes[index]
         // A request of another segment's for the whole group says nothing to one that is being asked here.
-        if hole.scope == .segment, scope == .group, !isLocal { return }
-        if hole.scope == .group, scope == .segment { return }
+        if hole.scope == .segment, ask.scope == .group, !ask.isLocal { return }
+        if hole.scope == .group, ask.scope == .segment { return }
         if hole.heard < .max { hole.heard &+= 1 }
-        if ssrc < configuration.ssrc, hole.betterHeard < .max { hole.betterHeard &+= 1 }
+        // An elected member gives way to none of its own segment.
+        let isBetter = ask.ssrc < configuration.ssrc && !(ask.isLocal && election.isElected)
+        if isBetter, hole.betterHeard < .max { hole.betterHeard &+= 1 }
         if hole.asks == 0, hole.heard == 1 { hole.askedAt = now }
         if hole.phase == .waiting || hole.phase == .asking {
             hole.rounds = min(hole.rounds &+ 1, 200)
-            beQuiet(&hole, until: now + quietTime(scope), place: place)
+            beQuiet(&hole, until: now + quietTime(ask.scope), place: place)
         }
         holes[index] = hole
         holes.wake(at: hole.due)
@@ -239,7 +257,8 @@ extension GroupRepair {
         // Half of what is left of the time at most: a promise that is broken must leave time for another way.
         let half = now + (hole.noticed + configuration.latency - now) / 2
         let end = min(due, half)
-        if hole.phase == .quiet, hole.due >= end { return }
+        // The same promise again is no other.
+        if hole.phase == .quiet, hole.due >= end || hole.promiser == place { return }
         beQuiet(&hole, until: end, place: place)
         holes[index] = hole
         holes.wake(at: hole.due)

@@ -11,19 +11,21 @@ extension GroupRepair {
     public mutating func read(_ control: RawSpan, from peer: Peer, isLocal: Bool, now: Instant) {
         guard var packets = CompoundPacket(parsing: control, allowsReducedSize: true) else { return }
         if isLocal { neighbourHeard = now }
-        var scope = RepairScope.group
+        var ask = Ask(peer: peer, isLocal: isLocal)
         while let packet = packets.next() {
             if packet.kind == RTCPPacket.Kind.application, packet.applicationName == Heartbeat.name {
-                if SegmentMark(packet) != nil {
+                if let mark = SegmentMark(packet) {
                     // It was not meant to come this far.
                     if !isLocal { return }
-                    scope = .segment
+                    ask.scope = .segment
+                    if mark.patience > 0 { ask.patience = .microseconds(Int64(mark.patience) * 10) }
                 } else {
                     readMessage(packet, from: peer, isLocal: isLocal, now: now)
                 }
             } else if let request = RetransmissionRequest(packet), request.mediaSSRC == mediaSSRC {
                 if request.senderSSRC == configuration.ssrc { return }
-                read(request, packet, from: peer, scope: scope, isLocal: isLocal, now: now)
+                ask.ssrc = request.senderSSRC
+                read(request, packet, ask, now: now)
             } else if packet.kind == RTCPPacket.Kind.senderReport, let ssrc = packet.ssrc {
                 if RTPHeader.originalSSRC(ssrc) == mediaSSRC { noteSource(peer) }
             }
@@ -129,11 +131,10 @@ extension GroupRepair {
     }
 
     private mutating func read(
-        _ request: RetransmissionRequest, _ packet: borrowing RTCPPacket, from peer: Peer, scope: RepairScope,
-        isLocal: Bool, now: Instant
+        _ request: RetransmissionRequest, _ packet: borrowing RTCPPacket, _ ask: Ask, now: Instant
     ) {
         guard let highest else { return }
-        let place = isSource ? nil : promises.place(of: peer, now: now)
+        let place = isSource ? nil : promises.place(of: ask.peer, now: now)
         if !isSource, place == nil { counts.ignored &+= 1 }
         var named = 0
         for index in 0..<request.entryCount where named < GroupRepair.namedLimit {
@@ -141,7 +142,7 @@ extension GroupRepair {
             case .bitmask:
                 guard let entry = packet.nackEntry(at: index) else { return }
                 for sequence in sequences(of: entry) {
-                    hear(sequence, request.senderSSRC, peer, place, scope, isLocal, now)
+                    hear(sequence, ask, place: place, now: now)
                     named &+= 1
                 }
             case .range:
@@ -149,7 +150,7 @@ extension GroupRepair {
                 let last = min(first &+ Int64(range.additionalCount), highest)
                 guard first <= last else { continue }
                 for sequence in first...min(last, first &+ Int64(GroupRepair.namedLimit &- named)) {
-                    hear(sequence, request.senderSSRC, peer, place, scope, isLocal, now)
+                    hear(sequence, ask, place: place, now: now)
                     named &+= 1
                 }
             }
@@ -157,14 +158,9 @@ extension GroupRepair {
     }
 
     // One packet of a request: it may keep this member from asking, and have it answer.
-    private mutating func hear(
-        _ sequence: Int64, _ ssrc: UInt32, _ peer: Peer, _ place: UInt8?, _ scope: RepairScope,
-        _ isLocal: Bool, _ now: Instant
-    ) {
-        if let place {
-            hearRequest(sequence, from: ssrc, place: place, scope: scope, isLocal: isLocal, now: now)
-        }
-        if serves { consider(sequence, ssrc, peer: peer, scope: scope, isLocal: isLocal, now: now) }
+    private mutating func hear(_ sequence: Int64, _ ask: Ask, place: UInt8?, now: Instant) {
+        if let place { hearRequest(sequence, ask, place: place, now: now) }
+        if serves { consider(sequence, ask, now: now) }
     }
 
     private mutating func read(_ digest: AckDigest, from peer: Peer, now: Instant) {
@@ -174,6 +170,24 @@ extension GroupRepair {
         for index in 0..<digest.bitCount where digest.isMissing(index) {
             considerDigest(base &+ Int64(index), peer: peer, now: now)
         }
+    }
+}
+
+/// What a request says beside the packets it names.
+struct Ask {
+    var peer: Peer
+    /// Came from the own segment.
+    var isLocal: Bool
+    /// Who asks; 0 in RIST's range form.
+    var ssrc: UInt32 = 0
+    /// Whom it asks.
+    var scope = RepairScope.group
+    /// How long the asker waits before it asks again; `nil`: it does not say.
+    var patience: Nanoseconds?
+
+    init(peer: Peer, isLocal: Bool) {
+        self.peer = peer
+        self.isLocal = isLocal
     }
 }
 

@@ -52,7 +52,8 @@ extension GroupRepair {
         if entries.isEmpty, notice.isEmpty { return nil }
         var writer = CompoundWriter(&bytes)
         begin(&writer)
-        writer.write(SegmentMark(senderSSRC: configuration.ssrc))
+        let patience = UInt16(clamping: max(1, quietTime(.segment).count / 10_000))
+        writer.write(SegmentMark(senderSSRC: configuration.ssrc, patience: patience))
         if !notice.isEmpty {
             let span = quietTime(.segment) + groupRoundTrip * 5 / 4
             let lifetime = UInt16(clamping: span.count / 100_000)
@@ -110,10 +111,11 @@ extension GroupRepair {
     }
 
     /// What an elected repairer misses itself: the segment need not ask for it.
-    private func noticeEntries() -> EntryList {
+    private mutating func noticeEntries() -> EntryList {
         var entries = EntryList()
-        for index in 0..<holes.count where holes[index].phase != .closed {
+        for index in 0..<holes.count where holes[index].phase != .closed && !holes[index].wasAnnounced {
             if !entries.append(holes[index].sequence) { break }
+            holes[index].wasAnnounced = true
         }
         return entries
     }

@@ -50,6 +50,7 @@ public struct GroupRepair: ~Copyable {
     var advice: GroupAdvice?
     var adviceHeard = Instant.zero
     var wasNamed = false
+    var hasDrawnRole = false
     var neighbourHeard: Instant?
     var nextAdvice: Instant?
     var namedCaller: UInt32 = 0
@@ -74,7 +75,8 @@ public struct GroupRepair: ~Copyable {
             duration: configuration.historyDuration)
         answers = PendingAnswers(capacity: serves ? min(256, max(1, configuration.historyCapacity)) : 1)
         allowance = RepairAllowance(
-            perMille: configuration.repairPerMille, burst: configuration.repairBurst)
+            perMille: isSource ? configuration.repairPerMille : configuration.segmentRepairPerMille,
+            burst: configuration.repairBurst)
         askers = AskerTable(perMille: configuration.askerPerMille, burst: configuration.askerBurst)
         election = LocalRepairer(
             ssrc: configuration.ssrc,
@@ -117,20 +119,22 @@ public struct GroupRepair: ~Copyable {
     // MARK: What the line carries
 
     /// A packet of the stream passed: a source gives every packet it sends, a member every packet it receives, duplicates
-    /// and repairs too. A node that serves keeps a share of it.
-    public mutating func note(_ packet: borrowing Packet, now: Instant) {
+    /// and repairs too. A node that serves keeps a share of it. `isLocal` says whether it came from the own segment, if that
+    /// is known; it serves the counts.
+    public mutating func note(_ packet: borrowing Packet, isLocal: Bool? = nil, now: Instant) {
         let info = packet.info
         guard info.flags.contains(.hasSequence) else { return }
         let isRetransmission = info.flags.contains(.isRetransmission)
         // What a member did not miss itself is kept too when it is new; a repair fills its own hole first.
         if serves, !held.contains(info.extendedSequence) { held.put(packet, now: now) }
         note(
-            info.extendedSequence, isRetransmission: isRetransmission, byteCount: packet.byteCount, now: now)
+            info.extendedSequence, isRetransmission: isRetransmission, byteCount: packet.byteCount,
+            isLocal: isLocal, now: now)
     }
 
     /// A packet passed, of which only the number is known: for a member that keeps none.
     public mutating func note(
-        _ sequence: Int64, isRetransmission: Bool, byteCount: Int, now: Instant
+        _ sequence: Int64, isRetransmission: Bool, byteCount: Int, isLocal: Bool? = nil, now: Instant
     ) {
         if isRetransmission {
             noteRepair(sequence, now: now)
@@ -149,7 +153,7 @@ public struct GroupRepair: ~Copyable {
             if sequence > highest &+ 1, !isSource { miss(highest &+ 1..<sequence, now: now) }
             self.highest = sequence
         } else if let index = holes.index(of: sequence) {
-            fill(index, isRetransmission: isRetransmission, now: now)
+            fill(index, isRetransmission: isRetransmission, isLocal: isLocal, now: now)
         }
     }
 

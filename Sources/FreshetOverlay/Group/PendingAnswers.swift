@@ -63,6 +63,21 @@ public struct PendingAnswers: ~Copyable {
         return true
     }
 
+    /// A request for `sequence` was heard that somebody better placed should answer: true when it is the second one and the
+    /// first was `patience` ago without a repair, so that nobody seems to. Only a request shows that: a repair that is not
+    /// heard may have been lost on the way to this holder alone.
+    public mutating func isUnanswered(_ sequence: Int64, patience: Nanoseconds, now: Instant) -> Bool {
+        let index = place(sequence)
+        if entries[index].isPending { return entries[index].sequence == sequence }
+        if entries[index].sequence == sequence, entries[index].requestCount > 0 {
+            return now - entries[index].heard >= patience
+        }
+        if entries[index].sequence == sequence, now - entries[index].due < patience { return false }
+        entries[index] = Entry(
+            sequence: sequence, heard: now, due: Instant(nanoseconds: .min / 2), requestCount: 1)
+        return false
+    }
+
     /// A repair of `sequence` was heard: nothing is left to answer. Gives the time since the request when that was the
     /// only one, which tells how long answers take.
     public mutating func noteRepair(_ sequence: Int64, now: Instant) -> Nanoseconds? {
@@ -74,11 +89,12 @@ public struct PendingAnswers: ~Copyable {
             }
             return nil
         }
-        let wasPending = entries[index].isPending
+        let requestCount = entries[index].requestCount
         entries[index].isPending = false
         entries[index].isReady = false
         entries[index].due = now
-        return wasPending && entries[index].requestCount == 1 ? now - entries[index].heard : nil
+        entries[index].requestCount = 0
+        return requestCount == 1 ? now - entries[index].heard : nil
     }
 
     /// Somebody announced to take care of `sequence`: a pending answer waits until `due`.
@@ -126,5 +142,6 @@ public struct PendingAnswers: ~Copyable {
         entries[index].isPending = false
         entries[index].isReady = false
         entries[index].due = now
+        entries[index].requestCount = 0
     }
 }

@@ -53,6 +53,7 @@ final class GroupBench {
     private var order: UInt64 = 0
     private var datagrams: [[UInt8]] = []
     private var tickets: [Ticket?] = []
+    private var freed = 0
     private(set) var now = Instant.zero
     let pool: PacketPool
     var members: [Member] = []
@@ -264,7 +265,7 @@ final class GroupBench {
 
     /// The source sends packet `sequence` now.
     func send(_ sequence: Int64) {
-        guard var packet = pool.allocate() else { return }
+        guard var packet = pool.allocate() else { preconditionFailure("the bench holds too many packets") }
         packet.append(byteCount: 128) { span in
             RTPHeader.write(
                 sequenceNumber: UInt16(truncatingIfNeeded: sequence), timestamp: 0,
@@ -279,7 +280,10 @@ final class GroupBench {
         tickets.append(Ticket(packet))
         let ticket = tickets.count - 1
         // What nobody can still want goes, so that the pool need not hold the whole stream.
-        if ticket >= 4096 { tickets[ticket - 4096] = nil }
+        while freed < ticket - 2048 {
+            tickets[freed] = nil
+            freed += 1
+        }
         for index in members.indices.dropFirst() where !isLost(sequence, index) {
             let way = members[0].delay + members[index].delay + backbone
             push(.media, at: now + way, member: index, payload: ticket)

@@ -89,4 +89,15 @@ import Testing
         #expect(outcome.fromSource * 1000 <= all)
         #expect(outcome.times[outcome.times.count / 2] <= trip)
     }
+    @Test func whatTheWholeIslandMissesIsAskedForOnce() {
+        let trip = Nanoseconds.milliseconds(2)
+        let outcome = Self.island(200, packets: 600 * Self.scale, seed: 8, localTrip: trip) {
+            sequence, _, _ in
+            sequence % 20 == 0
+        }
+        Self.describe("island of 200, losses of all", outcome, localTrip: trip)
+        #expect(outcome.healed == outcome.missing)
+        #expect(outcome.fromSource * 10 <= outcome.losses * 13)
+        #expect(outcome.groupRequests <= outcome.losses * 3)
+    }
 }

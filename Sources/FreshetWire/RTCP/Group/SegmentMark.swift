@@ -7,8 +7,15 @@ public struct SegmentMark: Equatable, Sendable {
     /// Who asks.
     public var senderSSRC: UInt32
 
+    /// How long the asker waits for an answer before it asks again, in hundredths of a millisecond; 0: it does not say. Who
+    /// answers takes requests within most of that time for ones that the answer has not reached yet.
+    public var patience: UInt16
+
     /// A mark by `senderSSRC`.
-    public init(senderSSRC: UInt32) { self.senderSSRC = senderSSRC }
+    public init(senderSSRC: UInt32, patience: UInt16 = 0) {
+        self.senderSSRC = senderSSRC
+        self.patience = patience
+    }
 
     /// The APP subtype of a mark.
     public static let subtype = 13
@@ -19,6 +26,7 @@ public struct SegmentMark: Equatable, Sendable {
     public init?(_ packet: borrowing RTCPPacket) {
         guard packet.isGroupMessage(SegmentMark.subtype, byteCount: SegmentMark.byteCount) else { return nil }
         senderSSRC = packet.bytes.uint32(at: 4)
+        patience = packet.bytes.uint16(at: 14)
     }
 }
 
@@ -30,6 +38,6 @@ extension CompoundWriter {
         guard beginGroupMessage(SegmentMark.subtype, ssrc: mark.senderSSRC, flags: 0, byteCount: total) else {
             return
         }
-        writer.write(0 as UInt16)
+        writer.write(mark.patience)
     }
 }
