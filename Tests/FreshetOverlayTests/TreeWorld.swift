@@ -21,6 +21,8 @@ final class TreeWorld {
         var accessDelay: Int64 = 3_000
         var standbys = 0
         var checksText = true
+        /// Between one join and the next.
+        var joinInterval: Nanoseconds = .milliseconds(5)
         var configure: (inout CoordinatorConfiguration) -> Void = { _ in }
     }
 
@@ -86,10 +88,14 @@ final class TreeWorld {
     var isEmitting = true
     var calls: [() -> Void] = []
     var nextConnection: UInt32 = 1
+    var hostOfConnection: [UInt32: Int] = [:]
+    var hostOfMember: [MemberID: Int] = [:]
     var problems: [String] = []
     var controlBytes = 0
     var maximalDepth = 0
     static let firstSequence: Int64 = 70_000
+    /// A decoder can start at every so many packets.
+    static let keyframeInterval: Int64 = 20
 
     init(_ settings: Settings) {
         self.settings = settings
@@ -98,7 +104,7 @@ final class TreeWorld {
         for index in 0...(settings.viewers + settings.standbys) { addHost(index) }
         at(.zero) { [unowned self] in connect(0) }
         for index in hosts.indices.dropFirst() {
-            at(.milliseconds(50) + .milliseconds(Int64(index) * 5)) { [unowned self] in connect(index) }
+            at(.milliseconds(50) + settings.joinInterval * Int64(index)) { [unowned self] in connect(index) }
         }
         schedule(.milliseconds(20), 0, 0, .emit)
     }
@@ -234,7 +240,9 @@ final class TreeWorld {
                 _ = host.node.read(bytes.span.bytes, from: TreeWorld.address(event.peer), now: now)
             }
         case .control(let message):
-            if event.peer == Int(host.connection) { host.node.receive(message, now: now) }
+            guard event.peer == Int(host.connection) else { return }
+            host.node.receive(message, now: now)
+            if case .welcome(let welcome) = message { hostOfMember[welcome.member] = event.node }
         case .wake:
             if host.wake <= now {
                 host.wake = .distantFuture
@@ -294,7 +302,7 @@ final class TreeWorld {
         let stripe = Int(hole % Int64(settings.stripeCount))
         guard tries < 6, !host.history.contains(hole), hole >= host.firstSequence ?? hole else { return }
         let parent = host.node.parent(of: stripe)
-        for other in hosts.indices where hosts[other].node.member == parent && parent != .none {
+        if let other = hostOfMember[parent] {
             let peer = hosts[other]
             let wait = delay(index, other) + delay(index, other)
             if peer.isAlive, !peer.isFrozen, peer.history.contains(hole),
@@ -311,7 +319,8 @@ final class TreeWorld {
     private func noteDelivery(_ sequence: Int64, _ host: Host) {
         if host.firstPacket == nil {
             host.firstPacket = now
-            host.firstSequence = sequence
+            // The stripes' parents may be a keyframe apart: the one after the first is whole.
+            host.firstSequence = (sequence / TreeWorld.keyframeInterval + 2) * TreeWorld.keyframeInterval
         }
         guard let first = host.firstSequence, sequence >= first else { return }
         let place = Int(sequence - first)
@@ -356,7 +365,9 @@ final class TreeWorld {
         switch event {
         case .serve(let link, let stripes, let from):
             let host = hosts[index]
-            let start = from ?? (host.history.last ?? 0) - 10
+            let start =
+                from ?? (host.node.highestSequence ?? 0) / TreeWorld.keyframeInterval
+                * TreeWorld.keyframeInterval
             for sequence in host.history
             where sequence >= start && stripes.has(Int(sequence % Int64(settings.stripeCount))) {
                 forward(sequence, from: index, to: link)
@@ -400,6 +411,7 @@ final class TreeWorld {
     func connect(_ index: Int) {
         let host = hosts[index]
         host.connection = nextConnection
+        hostOfConnection[nextConnection] = index
         nextConnection += 1
         host.joined = now
         host.node.connected(now: now)

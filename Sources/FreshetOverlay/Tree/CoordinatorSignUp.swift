@@ -207,11 +207,14 @@ extension Coordinator {
             return true
         }
         if records[member].slotLimit > 0, height == 0, takeLeafPlace(member, stripe) { return true }
-        // Anybody is better than nobody.
-        search.excluded = []
-        if let parent = bestParent(for: member, search) {
-            setParent(member, stripe, to: parent)
-            return true
+        // Anybody is better than nobody: a place promised to others, in the end the one that is left.
+        search.takesPromised = true
+        for excluded in [excluding, []] {
+            search.excluded = excluded
+            if let parent = bestParent(for: member, search) {
+                setParent(member, stripe, to: parent)
+                return true
+            }
         }
         orphans.append((records[member].id, stripe))
         orphanDeadline = earliest(orphanDeadline, now + .milliseconds(250))

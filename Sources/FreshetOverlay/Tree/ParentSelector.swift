@@ -13,6 +13,8 @@ extension Coordinator {
         var excluded: [Int] = []
         /// Levels that come along below the member.
         var height = 0
+        /// Places that are promised to others will do: somebody is there, and those may not come.
+        var takesPromised = false
         /// Only candidates less deep than this.
         var depthBelow = Buckets.depthCount
     }
@@ -36,7 +38,9 @@ extension Coordinator {
 
     /// True when a child on `stripe` can be put below `member`.
     func canTake(_ member: Int, _ search: Search) -> Bool {
-        guard isOfferable(member), freePlaces(member) > 0 else { return false }
+        let free =
+            search.takesPromised ? records[member].slotLimit - records[member].childCount : freePlaces(member)
+        guard isOfferable(member), free > 0 else { return false }
         let place = forest[member, search.stripe]
         guard place.depth != Forest.detached, Int(place.depth) < search.depthBelow,
             Int(place.depth) + 1 + search.height <= configuration.depthLimit
@@ -180,7 +184,7 @@ extension Coordinator {
     /// Puts `member` into the buckets it belongs in now, on every stripe.
     mutating func refresh(_ member: Int) {
         for stripe in 0..<forest.stripeCount { refreshBucket(member, stripe) }
-        let hasSpare = isOfferable(member) && freePlaces(member) > 0
+        let hasSpare = isOfferable(member) && records[member].slotLimit > records[member].childCount
         let place = records[member].sparePlace
         if hasSpare, place < 0 {
             records[member].sparePlace = Int32(spare.count)

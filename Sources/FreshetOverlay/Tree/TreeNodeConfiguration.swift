@@ -13,8 +13,10 @@ public struct TreeNodeConfiguration: Sendable {
     public var pulseInterval: Nanoseconds = .milliseconds(40)
     /// A called backup must send or refuse within this span before the next is called.
     public var activationTimeout: Nanoseconds = .milliseconds(200)
-    /// A node whose parent says "stay" waits so long for the branch's top before it looks for another parent itself.
-    public var stayLimit: Nanoseconds = .milliseconds(1_500)
+    /// A node whose parent says "stay" waits so long for the branch's top before it looks for another parent itself…
+    public var stayLimit: Nanoseconds = .milliseconds(350)
+    /// …and so much longer for every level between it and that top, so that the upper ones move first.
+    public var stayStep: Nanoseconds = .milliseconds(100)
     /// Handshakes are repeated after this span, doubled each time.
     public var retryInterval: Nanoseconds = .milliseconds(100)
     /// Tries of a handshake before the offer is given up.

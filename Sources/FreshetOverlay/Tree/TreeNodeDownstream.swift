@@ -158,6 +158,7 @@ extension TreeNode {
     mutating func pulse() {
         var due = StripeSet()
         var starving = StripeSet()
+        var level: Int64 = 0
         for stripe in stripes.indices where !stripes[stripe].children.isEmpty {
             if now - stripes[stripe].forwarded >= configuration.pulseInterval {
                 due.insert(StripeSet(stripe))
@@ -169,6 +170,7 @@ extension TreeNode {
             let heard = stripes[stripe].heard
             if stripes[stripe].isStarving || now - heard >= configuration.silenceLimit / 2 {
                 starving.insert(StripeSet(stripe))
+                if stripes[stripe].stayingSince != nil { level = max(level, stripes[stripe].stayLevel + 1) }
             }
         }
         for link in links.indices {
@@ -180,7 +182,8 @@ extension TreeNode {
                     token: down.token,
                     Pulse(
                         stripes: down.stripes, starvingStripes: starving.intersection(down.stripes),
-                        highestSequence: window.highest ?? 0)), to: address)
+                        starvingLevel: UInt8(clamping: level), highestSequence: window.highest ?? 0)),
+                to: address)
         }
     }
 }

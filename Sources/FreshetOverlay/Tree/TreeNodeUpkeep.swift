@@ -120,7 +120,8 @@ extension TreeNode {
         guard state.parent >= 0 else { return nil }
         let gaps = Nanoseconds(configuration.silentGapCount * state.gap)
         let silence = state.heard + max(configuration.silenceLimit, gaps)
-        return earliest(silence, state.stayingSince.map { $0 + configuration.stayLimit })
+        let stay = configuration.stayLimit + configuration.stayStep * state.stayLevel
+        return earliest(silence, state.stayingSince.map { $0 + stay })
     }
 
     private mutating func watch(_ stripe: Int) {

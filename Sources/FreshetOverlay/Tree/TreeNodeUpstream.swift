@@ -41,10 +41,12 @@ extension TreeNode {
 
     /// Wants `stripe` from `link` from now on.
     mutating func want(_ stripe: Int, from link: Int, fromKeyframe: Bool = false) {
-        guard links[link]?.up != nil else { return }
+        guard let up = links[link]?.up else { return }
         links[link]?.up?.wanted.insert(StripeSet(stripe))
+        // Several stripes may be asked for in one message: from where the farthest behind is.
+        let isAlone = up.wanted.subtracting(up.accepted).isSubset(of: StripeSet(stripe))
         let from = nextWanted(stripe)
-        links[link]?.up?.fromSequence = from
+        links[link]?.up?.fromSequence = isAlone ? from : min(from, up.fromSequence)
         links[link]?.up?.fromKeyframe = fromKeyframe
         // A greeting that is under way is answered for all that is wanted by then.
         if links[link]?.up?.phase == .greeting, links[link]?.up?.retryDeadline != nil { return }
@@ -170,13 +172,26 @@ extension TreeNode {
                 }
                 continue
             }
+            if isWithheld(stripe, pulse) { continue }
             stripes[stripe].heard = now
             if pulse.starvingStripes.has(stripe) {
                 if stripes[stripe].stayingSince == nil { stripes[stripe].stayingSince = now }
+                stripes[stripe].stayLevel = Int64(pulse.starvingLevel)
             } else if stripes[stripe].isStarving {
                 calm(stripe)
             }
         }
+    }
+
+    /// True when the parent says that it is well and yet sends nothing while the stream goes on, as its own words or the
+    /// other stripes show: its pulses are no sign of life then.
+    private func isWithheld(_ stripe: Int, _ pulse: Pulse) -> Bool {
+        if pulse.starvingStripes.has(stripe) { return false }
+        guard let last = stripes[stripe].packetAt, now - last > configuration.silenceLimit,
+            let highest = stripes[stripe].highest
+        else { return false }
+        let known = max(pulse.highestSequence, window.highest ?? highest)
+        return known &- highest >= Int64(4 * stripeCount)
     }
 
     mutating func noteHandover(_ link: Int, _ leaving: StripeSet) {

@@ -28,6 +28,8 @@ struct UpstreamStripe {
     var highest: Int64?
     /// Since when the parent says that it starves; `nil` while it does not.
     var stayingSince: Instant?
+    /// How many levels above, from the parent on, wait for the branch's top.
+    var stayLevel: Int64 = 0
     /// Since when nobody sends; `nil` while somebody does.
     var starvingSince: Instant?
     var toldStarving: Instant?

@@ -161,13 +161,18 @@ public struct Pulse: Equatable, Sendable {
     public var stripes: StripeSet
     /// Those of them for which it is looking for a parent itself: stay, the branch is moved by its top.
     public var starvingStripes: StripeSet
+    /// How many levels there are between the parent and the branch's top that looks: 0 when it is the parent itself.
+    public var starvingLevel: UInt8
     /// The highest extended sequence number sent on this link.
     public var highestSequence: Int64
 
     /// A pulse of these values.
-    public init(stripes: StripeSet, starvingStripes: StripeSet, highestSequence: Int64) {
+    public init(
+        stripes: StripeSet, starvingStripes: StripeSet, starvingLevel: UInt8 = 0, highestSequence: Int64
+    ) {
         self.stripes = stripes
         self.starvingStripes = starvingStripes
+        self.starvingLevel = starvingLevel
         self.highestSequence = highestSequence
     }
 }

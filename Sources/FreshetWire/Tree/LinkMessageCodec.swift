@@ -98,7 +98,7 @@ extension LinkMessage {
                 body.write(UInt32(bitPattern: value))
             }
         case .pulse(let token, let pulse):
-            writeHead(&body, 0, pulse.stripes)
+            writeHead(&body, pulse.starvingLevel, pulse.stripes)
             body.write(token)
             body.write(UInt32(pulse.starvingStripes.rawValue))
             body.write(UInt64(bitPattern: pulse.highestSequence))
@@ -184,6 +184,7 @@ extension LinkMessage {
                 Pulse(
                     stripes: stripes,
                     starvingStripes: StripeSet(rawValue: UInt16(truncatingIfNeeded: starving)),
+                    starvingLevel: detail,
                     highestSequence: Int64(bitPattern: highest)))
         case Subtype.activate:
             guard let nonce = body.uint64(), let from = body.uint64() else { return nil }

@@ -25,7 +25,10 @@ import Testing
             .ping(token: 1, stamp: 9),
             .pong(token: 1, stamp: 9, NetworkCoordinate(x: -1, y: 2, height: 3, errorPerMille: 4)),
             .pulse(
-                token: 1, Pulse(stripes: StripeSet(3), starvingStripes: StripeSet(3), highestSequence: 70_000)
+                token: 1,
+                Pulse(
+                    stripes: StripeSet(3), starvingStripes: StripeSet(3), starvingLevel: 2,
+                    highestSequence: 70_000)
             ),
             .activate(token: 1, Activation(nonce: 4, stripes: StripeSet(2), fromSequence: 70_001)),
             .path(token: 1, StripePath(stripe: 2, epoch: 3, ancestors: path)),

@@ -1,0 +1,104 @@
+import FreshetCore
+import FreshetOverlay
+import FreshetWire
+import Testing
+
+/// Members that lie, flood or talk nonsense, and what the coordinator makes of it.
+@Suite struct CoordinatorHostileTests {
+    @Test func aWrongTokenIsRefusedInASentenceAndTheConnectionCloses() {
+        let bench = CoordinatorBench { $0.token = "secret" }
+        let stranger = bench.join { $0.token = "guess" }
+        #expect(bench.outputs.map(\.message) == [.leave(LeaveMessage(reason: "the token is wrong"))])
+        #expect(bench.outputs.map(\.connection) == [stranger])
+        #expect(bench.outputs.map(\.closes) == [true])
+        #expect(bench.coordinator.memberCount == 0)
+    }
+
+    @Test func tenThousandConnectionsCostNoMoreThanTheLimit() {
+        let bench = CoordinatorBench { $0.memberLimit = 50 }
+        _ = bench.join(.source)
+        for _ in 0..<10_000 {
+            _ = bench.join(children: 0)
+            bench.outputs.removeAll()
+        }
+        #expect(bench.coordinator.memberCount == 50)
+        #expect(bench.coordinator.tally.refusedCount == 9_951)
+    }
+
+    @Test func messagesOfStrangersAndOfTheWrongKindAreCountedAndNoMore() {
+        let bench = CoordinatorBench()
+        _ = bench.join(.source)
+        let viewer = bench.join()
+        let before = bench.coordinator.tally.ignoredCount
+        bench.say(.report(ReportMessage()), 99)
+        bench.say(.welcome(WelcomeMessage()), viewer)
+        bench.say(
+            .streamState(StreamStateMessage(epoch: 9, hasEnded: true, highestSequence: 1, era: 0)), viewer)
+        bench.say(
+            .moved(
+                MovedMessage(stripes: StripeSet(0), from: .none, to: bench.member(viewer), reason: .silence)),
+            viewer)
+        bench.say(.probeReply(ProbeMessage(serial: 4_000_000)), viewer)
+        #expect(bench.coordinator.tally.ignoredCount - before == 5)
+        #expect(bench.coordinator.memberCount == 2)
+    }
+
+    /// One child that complains of everybody convicts nobody; a second child's word does.
+    @Test func oneLiarConvictsNobody() throws {
+        let bench = CoordinatorBench()
+        _ = bench.join(.source, children: 1)
+        let parent = bench.join(children: 8)
+        let liar = bench.join(children: 0)
+        let other = bench.join(children: 0)
+        for _ in 0..<20 {
+            bench.say(.starving(StarvingMessage(stripes: StripeSet(0), parent: bench.member(parent))), liar)
+            for message in bench.take(parent) {
+                if case .probe(let probe) = message { bench.say(.probeReply(probe), parent) }
+            }
+        }
+        #expect(bench.coordinator.tally.convictionCount == 0)
+        #expect(bench.coordinator.record(of: bench.member(parent)) != nil)
+        bench.say(.starving(StarvingMessage(stripes: StripeSet(0), parent: bench.member(parent))), other)
+        #expect(bench.coordinator.tally.convictionCount == 1)
+    }
+
+    /// Nobody names an address of somebody else's host as its own.
+    @Test func theAddressOfAMemberIsOnTheHostThatIsSeen() {
+        let bench = CoordinatorBench()
+        _ = bench.join(.source)
+        let viewer = bench.join { $0.addresses = [PeerAddress("203.0.113.9:53")!] }
+        let address = bench.coordinator.record(of: bench.member(viewer))?.address
+        #expect(address == PeerAddress(v4: 0x0A00_0000 | viewer, port: 53))
+    }
+
+    /// Whoever says it moved below its own child is believed without making a loop.
+    @Test func aMoveBelowOnesOwnBranchMakesNoLoop() throws {
+        let bench = CoordinatorBench()
+        _ = bench.join(.source, children: 1)
+        let top = bench.join(children: 2)
+        let child = bench.join(children: 2)
+        try #require(bench.parent(child) == bench.member(top))
+        bench.say(
+            .moved(
+                MovedMessage(
+                    stripes: StripeSet(0), from: bench.member(1), to: bench.member(child), reason: .silence)),
+            top)
+        bench.pass(.seconds(3))
+        var member: MemberID? = bench.member(top)
+        var steps = 0
+        while let current = member, steps < 10 {
+            member = bench.coordinator.parent(of: current, stripe: 0)
+            steps += 1
+        }
+        #expect(steps < 10)
+    }
+
+    @Test func coordinatesThatNoNetworkGivesAreIgnored() {
+        let bench = CoordinatorBench()
+        _ = bench.join(.source)
+        let viewer = bench.join {
+            $0.coordinate = NetworkCoordinate(x: .max, y: .min, height: -5, errorPerMille: 0)
+        }
+        #expect(bench.coordinator.record(of: bench.member(viewer))?.coordinate == NetworkCoordinate())
+    }
+}
