@@ -173,4 +173,38 @@ struct OrderSink: Stage, ~Copyable {
             #expect(!description.summary.isEmpty && !description.examples.isEmpty)
         }
     }
+
+    @Test func queryOfTheSourceSetsTheLatencyUnlessItIsGiven() throws {
+        let pipeline = try embedded("watch")
+        func latency(_ given: [(name: String, text: String)]) throws -> String? {
+            let stages = try PipelineParameters(of: pipeline, given: given).resolvedStages()
+            let jitter = try #require(stages.first { $0.name == "jitter" })
+            return jitter.arguments.first { $0.name == "latency" }?.text
+        }
+        let source = "rtp://239.77.1.1:5004?interface=lo&latency=750"
+        #expect(try latency([("source", source)]) == "750")
+        #expect(try latency([("source", source), ("latency", "90ms")]) == "90ms")
+        #expect(try latency([("source", "rtp://239.77.1.1:5004")]) == "200ms")
+        #expect(throws: PipelineError.self) {
+            try latency([("source", "rtp://239.77.1.1:5004?latency=soon")])
+        }
+    }
+
+    @Test(arguments: ["-", "srt://127.0.0.1:7000", "rtmp://h/live", "/dev/video0"])
+    func paceFollowsTheClockOfALiveSource(input: String) throws {
+        #expect(try follows(input))
+        #expect(try !follows("clip.mp4"))
+    }
+
+    private func follows(_ input: String) throws -> Bool {
+        let parameters = try PipelineParameters(
+            of: try embedded("send"), given: [("input", input), ("to", "rtp://239.77.1.1:5004")])
+        let pace = try #require(try parameters.resolvedStages().first { $0.name == "pace" })
+        return pace.arguments.contains { $0.name == "follow" && $0.text == "true" }
+    }
+
+    private func embedded(_ name: String) throws -> PipelineDescription {
+        let text = try #require(EmbeddedPipelines.text(of: name))
+        return try PipelineFile.read(text, name: name, file: name)
+    }
 }

@@ -10,6 +10,9 @@ public struct PipelineDescription: Sendable {
     public var parameters: [StageParameter]
     /// The names of the parameters that stand without a name on the command line, in order.
     public var positionalNames: [String]
+    /// Parameters that the query of another one's URL sets too (`latency` of `$source`: `?latency=…`), unless
+    /// they are given themselves.
+    public var queryParameters: [(name: String, url: String)] = []
     /// Command lines that show it at work.
     public var examples: [String] = []
     /// The stages in order; a `tee` at the end has branches.

@@ -7,7 +7,7 @@ internal import FreshetCore
 ///   summary: "Record a group to disk",
 ///   parameters: {
 ///     source: { help: "where the stream comes from", positional: true },
-///     latency: { kind: "duration", default: "200ms", help: "how long a gap may wait" },
+///     latency: { kind: "duration", default: "200ms", query: "source", help: "how long a gap may wait" },
 ///   },
 ///   stages: [
 ///     { stage: "multicast-receive", url: "$source" },
@@ -78,6 +78,9 @@ public enum PipelineFile {
             if case .boolean(true)? = member.value["positional"]?.content {
                 pipeline.positionalNames.append(member.name)
             }
+            if let query = member.value["query"] {
+                pipeline.queryParameters.append((member.name, try string(query, "query")))
+            }
         }
     }
 
@@ -88,7 +91,7 @@ public enum PipelineFile {
         var lower = 0
         var upper = Int.max
         for field in fields {
-            let text = try field.name == "positional" ? "" : fieldText(field)
+            let text = try field.name == "positional" || field.name == "query" ? "" : fieldText(field)
             switch field.name {
             case "help": parameter.help = text
             case "default": parameter.defaultText = text
@@ -96,10 +99,10 @@ public enum PipelineFile {
             case "min": lower = Int(text) ?? lower
             case "max": upper = Int(text) ?? upper
             case "choices": parameter.kind = .choice(text.split(separator: "|").map { String($0) })
-            case "positional": break
+            case "positional", "query": break
             default:
                 throw .usage(
-                    "a parameter has kind, default, help, min, max, choices and positional, not '\(field.name)'",
+                    "a parameter has kind, default, help, min, max, choices, positional and query, not '\(field.name)'",
                     at: field.location)
             }
         }

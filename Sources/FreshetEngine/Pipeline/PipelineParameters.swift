@@ -14,16 +14,10 @@ public struct PipelineParameters {
         of pipeline: PipelineDescription, given: [(name: String, text: String)]
     ) throws(PipelineError) {
         self.pipeline = pipeline
-        for (name, text) in given {
-            guard let parameter = pipeline.parameters.first(where: { $0.name == name }) else {
-                let known = pipeline.parameters.map(\.name).joined(separator: ", ")
-                throw .usage(
-                    "\(pipeline.name) has no parameter '\(name)'; it has: \(known.isEmpty ? "none" : known)")
-            }
-            do { _ = try ParameterReader.read(text, as: parameter, of: pipeline.name) } catch {
-                throw PipelineError(error, at: nil)
-            }
-            texts[name] = text
+        for (name, text) in given { try set(name, text) }
+        for (name, url) in pipeline.queryParameters where texts[name] == nil {
+            guard let location = texts[url] else { continue }
+            if let text = PipelineParameters.query(name, of: location) { try set(name, text) }
         }
         for parameter in pipeline.parameters where texts[parameter.name] == nil {
             guard let text = parameter.defaultText else {
@@ -31,6 +25,28 @@ public struct PipelineParameters {
             }
             texts[parameter.name] = text
         }
+    }
+
+    private mutating func set(_ name: String, _ text: String) throws(PipelineError) {
+        guard let parameter = pipeline.parameters.first(where: { $0.name == name }) else {
+            let known = pipeline.parameters.map(\.name).joined(separator: ", ")
+            throw .usage(
+                "\(pipeline.name) has no parameter '\(name)'; it has: \(known.isEmpty ? "none" : known)")
+        }
+        do { _ = try ParameterReader.read(text, as: parameter, of: pipeline.name) } catch {
+            throw PipelineError(error, at: nil)
+        }
+        texts[name] = text
+    }
+
+    /// The value of `name` in the query of a stream's URL; queries of other schemes are a server's.
+    private static func query(_ name: String, of url: String) -> String? {
+        guard url.hasPrefix("rtp://") || url.hasPrefix("udp://") else { return nil }
+        guard let mark = url.firstIndex(of: "?") else { return nil }
+        for pair in url[url.index(after: mark)...].split(whereSeparator: { $0 == "&" || $0 == "," }) {
+            if pair.hasPrefix(name + "=") { return String(pair.dropFirst(name.count + 1)) }
+        }
+        return nil
     }
 
     /// The pipeline's stages with every `$name` replaced and every choice taken.

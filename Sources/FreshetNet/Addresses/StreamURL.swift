@@ -26,7 +26,7 @@ public struct StreamURL: Equatable, Sendable, CustomStringConvertible {
     public var source: SocketAddress?
     /// `ttl=`: routers a datagram may pass (hop limit), 0 to 255.
     public var ttl: Int?
-    /// `latency=`: how long a receiver waits for order, for stages that ask.
+    /// `latency=`: how long a receiver waits for order; `watch` and `record` take it for their own.
     public var latency: Nanoseconds?
     /// `control=on|off`: RTCP on the next port.
     public var hasControl: Bool?
