@@ -41,7 +41,7 @@ public struct PipelineParameters {
 
     /// The value of `name` in the query of a stream's URL; queries of other schemes are a server's.
     private static func query(_ name: String, of url: String) -> String? {
-        guard url.hasPrefix("rtp://") || url.hasPrefix("udp://") else { return nil }
+        guard ["rtp://", "rist://", "udp://"].contains(where: url.hasPrefix) else { return nil }
         guard let mark = url.firstIndex(of: "?") else { return nil }
         for pair in url[url.index(after: mark)...].split(whereSeparator: { $0 == "&" || $0 == "," }) {
             if pair.hasPrefix(name + "=") { return String(pair.dropFirst(name.count + 1)) }
