@@ -57,6 +57,4 @@ public struct TeeStage: Stage, ~Copyable {
 }
 
 @section("freshet_stages") @used
-private let registration: @convention(c) (UnsafeMutableRawPointer) -> Void = {
-    register(TeeStage.self, in: $0)
-}
+private let registration: StageRegistration = { register(TeeStage.self, in: $0) }
