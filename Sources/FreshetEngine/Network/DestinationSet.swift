@@ -20,7 +20,7 @@ struct DestinationRequest: Equatable {
 
 /// The destinations of one socket. A class, because move-only values cannot be kept in an array; one call a
 /// batch.
-private final class SocketGroup {
+final class SocketGroup {
     // Unchecked exclusivity: touched by the stage's own thread only.
     @exclusivity(unchecked) var fanOut: DatagramFanOut
     /// Where reports go.
@@ -33,7 +33,8 @@ private final class SocketGroup {
     @exclusivity(unchecked) var isDone = true
 
     init(
-        _ fanOut: consuming DatagramFanOut, controlAddresses: [SocketAddress], mediaAddresses: [SocketAddress],
+        _ fanOut: consuming DatagramFanOut, controlAddresses: [SocketAddress],
+        mediaAddresses: [SocketAddress],
         control: ControlPort
     ) {
         self.fanOut = fanOut
@@ -41,6 +42,9 @@ private final class SocketGroup {
         self.mediaAddresses = mediaAddresses
         self.control = control
     }
+
+    /// Sends one datagram of media out of its turn.
+    func sendMedia(_ bytes: RawSpan, to address: SocketAddress) { fanOut.sendBeside(bytes, to: address) }
 }
 
 /// Sends each batch of packets to every destination: one system call per socket and batch.
@@ -55,6 +59,8 @@ struct DestinationSet: ~Copyable {
     private static let patience = Nanoseconds.milliseconds(50)
 
     private let groups: [SocketGroup]
+    /// The requests of each of `groups`.
+    let requests: [[DestinationRequest]]
     private let hasRTP: Bool
     private var loadedCount = 0
     private var blockedSince: Instant?
@@ -78,6 +84,7 @@ struct DestinationSet: ~Copyable {
             groups.append(try DestinationSet.open(requests, limit, sendBufferByteCount))
         }
         self.groups = groups
+        self.requests = sorted
     }
 
     private static func open(
@@ -217,6 +224,14 @@ struct DestinationSet: ~Copyable {
             }
         }
     }
+
+    /// True when nothing is sent to that host alone.
+    func isStranger(_ host: SocketAddress, at index: Int) -> Bool {
+        !groups[index].mediaAddresses.contains { $0.isSameHost(as: host) }
+    }
+
+    /// The sockets that the control port `index` belongs to.
+    func channel(_ index: Int) -> SocketGroup { groups[index] }
 
     /// How many control ports there are.
     var controlCount: Int { groups.count }

@@ -35,6 +35,20 @@ struct ListeningSocket: ~Copyable {
         mustCheckDestination = mustCheck
     }
 
+    /// Hears the group's control port at `address` on `interface`.
+    init(hearing address: SocketAddress, interface: String?) throws(SystemCallError) {
+        let socket = try UDPSocket(address.family)
+        try socket.bind(address, isShared: true)
+        let name = try ListeningSocket.interfaceName(interface)
+        var joining = MulticastMembership(group: address, source: nil, interfaceName: name)
+        try joining.join(socket)
+        mustCheckDestination = !socket.receiveOnlyJoinedGroups()
+        socket.reportTimestamps()
+        bufferByteCount = 0
+        membership = joining
+        self.socket = socket
+    }
+
     /// A socket bound to any port, for control that is spoken from here and answered to here.
     init(speaking socket: consuming UDPSocket) throws(SystemCallError) {
         try socket.bind(.any(socket.family, port: 0), isShared: false)

@@ -22,6 +22,9 @@ enum RepairMode: String, CaseIterable {
 /// The receiving side of repair, at its sockets: tells the node what came, and sends the requests that it makes to
 /// the source's control port. The rules are those of ``RepairReceiver``.
 final class ReceiverRepair {
+    /// So many packets of a source are followed before it has said that it answers.
+    static let unansweredLimit = 1000
+
     // Unchecked exclusivity: belongs to one stage on one thread.
     @exclusivity(unchecked) private var node: RepairReceiver
     private let datagram = UnsafeMutableRawBufferPointer.allocate(byteCount: 1500, alignment: 8)
@@ -29,6 +32,7 @@ final class ReceiverRepair {
     /// The source answers, as far as is known.
     @exclusivity(unchecked) private(set) var isActive: Bool
     @exclusivity(unchecked) private(set) var deadline: Instant?
+    @exclusivity(unchecked) private var unansweredCount = 0
 
     /// Asks for what can still come within `latency`.
     init(_ mode: RepairMode, latency: Nanoseconds, random: inout PRNG) {
@@ -49,18 +53,23 @@ final class ReceiverRepair {
     /// Another source begins.
     func restart() {
         isActive = mode == .on
+        unansweredCount = 0
         node.reset()
         deadline = nil
     }
 
-    /// A media packet came.
+    /// A media packet came. Before the source has said that it answers, its first packets are followed all the same, so
+    /// that what is missing among them can be asked for then.
     @inline(__always)
     func note(_ info: PacketInfo, byteCount: Int) {
-        guard isActive else { return }
+        if !isActive {
+            if unansweredCount == ReceiverRepair.unansweredLimit { return }
+            unansweredCount += 1
+        }
         node.note(
             sequence: info.extendedSequence, isRetransmission: info.flags.contains(.isRetransmission),
             mediaSSRC: info.ssrc, byteCount: byteCount, arrival: info.arrival)
-        deadline = node.nextDeadline
+        if isActive { deadline = node.nextDeadline }
     }
 
     /// A control datagram of the source came; `highest` is the highest sequence number so far.
@@ -101,7 +110,7 @@ final class ReceiverRepair {
     }
 
     /// True when the datagram holds a heartbeat of the source `ssrc` that promises answers.
-    private static func answersRequests(_ datagram: RawSpan, ssrc: UInt32) -> Bool {
+    static func answersRequests(_ datagram: RawSpan, ssrc: UInt32) -> Bool {
         guard var compound = CompoundPacket(parsing: datagram) else { return false }
         while let packet = compound.next() {
             if let heartbeat = Heartbeat(packet), heartbeat.ssrc == ssrc {

@@ -11,6 +11,8 @@ final class ReceivingPath {
     @exclusivity(unchecked) var reader = DatagramReader(capacity: 32)
     /// Where RTCP is heard and spoken; `nil` when there is none.
     @exclusivity(unchecked) private(set) var control: ControlPort?
+    /// Its part in the repair of the group; `nil` where nothing is asked for in one.
+    @exclusivity(unchecked) private(set) var member: GroupMember?
     /// Whom it listens to.
     @exclusivity(unchecked) var selector = SourceSelector()
     /// The media socket may have something to read.
@@ -36,6 +38,9 @@ final class ReceivingPath {
                         + "raise net.core.rmem_max if packets are lost"))
         }
         openControl(options, context: &context)
+        if url.scheme == .rtp && url.address.isMulticast && options.repair != .off && control != nil {
+            member = GroupMember(url, options, context: &context)
+        }
     }
 
     /// Listens to RTCP; a port that is taken costs the reports, not the stream.

@@ -12,6 +12,8 @@ struct HistoryOptions {
 
     /// The most packets kept: they come out of the loop's pool, which the line needs too.
     static let packetLimit = 4096
+    /// The most packets kept for a group.
+    static let groupPacketLimit = 2048
 
     var isKept: Bool { duration > .zero }
 
@@ -34,7 +36,7 @@ struct HistoryOptions {
 /// ports, and sends again what they ask for. The rules are those of ``RepairSender``.
 final class SenderRepair {
     /// How much of a batch of control datagrams is read in one turn: a flood of requests must not stop the media.
-    private static let batchLimit = 8
+    static let batchLimit = 8
 
     /// At the end: how long a silence shows that nobody misses anything, and how long it may take at most.
     private static let lingerSilence = Nanoseconds.milliseconds(400)
@@ -44,11 +46,15 @@ final class SenderRepair {
     @exclusivity(unchecked) private var node: RepairSender
     @exclusivity(unchecked) private var peers = PeerTable()
     private let poller: Poller
+    /// One for each group that the stream goes to.
+    private let sources: [GroupSource]
     /// When a known peer last asked for something, or reported.
     @exclusivity(unchecked) private var lastHeard: Instant?
     @exclusivity(unchecked) private var lingerStart: Instant?
     private let datagram = UnsafeMutableRawBufferPointer.allocate(byteCount: 1500, alignment: 8)
     @exclusivity(unchecked) private(set) var deadline: Instant?
+    /// Somebody may ask for himself: not all that is sent goes to groups of which every member can be heard.
+    private let hasPeersOfOne: Bool
 
     /// Hears requests at the control ports of `destinations`.
     init(
@@ -60,8 +66,21 @@ final class SenderRepair {
         configuration.historyCapacity = HistoryOptions.packetLimit
         configuration.budgetPercent = history.budgetPercent
         node = RepairSender(configuration, random: random.split(by: 2))
+        hasPeersOfOne = destinations.requests.joined().contains {
+            $0.url.scheme != .udp
+                && (!$0.url.address.isMulticast || $0.url.scheme == .rist)
+        }
         do {
+            var sources: [GroupSource] = []
+            for (index, requests) in destinations.requests.enumerated() {
+                for request in requests
+                where request.url.scheme == .rtp && request.hasControl && request.url.address.isMulticast {
+                    sources.append(try GroupSource(request, history, index: index, random: &random))
+                }
+            }
+            self.sources = sources
             poller = try Poller()
+            for source in sources { try poller.add(source.descriptor, tag: 0) }
             for index in 0..<destinations.controlCount {
                 try poller.add(destinations.control(index).number, tag: UInt64(index))
             }
@@ -75,7 +94,10 @@ final class SenderRepair {
 
     /// A packet has gone.
     @inline(__always)
-    func note(_ packet: borrowing Packet, now: Instant) { node.note(packet, now: now) }
+    func note(_ packet: borrowing Packet, now: Instant) {
+        if hasPeersOfOne { node.note(packet, now: now) }
+        for source in sources where source.note(packet, now: now) { deadline = now }
+    }
 
     /// True when requests wait to be read, or an answer is due.
     @inline(__always)
@@ -99,10 +121,19 @@ final class SenderRepair {
         sendRepairs(destinations, context: &context)
         sendReplies(destinations, context: &context)
         deadline = node.nextDeadline
+        for source in sources {
+            source.run(destinations, context: &context)
+            deadline = earliest(deadline, source.deadline)
+        }
     }
 
     private func read(_ destinations: borrowing DestinationSet, context: inout StageContext) {
         context.isControlReadable = false
+        for source in sources {
+            var isHeard = false
+            if !source.read(isHeard: &isHeard, context: &context) { context.isControlReadable = true }
+            if isHeard { lastHeard = context.now }
+        }
         for index in 0..<destinations.controlCount {
             if !read(destinations.control(index), index, destinations, context: &context) {
                 context.isControlReadable = true
@@ -119,6 +150,15 @@ final class SenderRepair {
             guard control.receive(context: &context) > 0 else { return true }
             while let packet = control.next(context: &context) {
                 let sender = control.sender
+                if destinations.isStranger(sender, at: index),
+                    let source = sources.first(where: { $0.index == index })
+                {
+                    // A member of the group, who has something to say to its source alone.
+                    lastHeard = context.now
+                    context.counters.add(.requestsIn)
+                    source.read(packet.bytes, from: sender, now: context.now)
+                    continue
+                }
                 guard let peer = peers.peer(of: sender, at: index, destinations) else {
                     context.counters.add(.foreign)
                     continue

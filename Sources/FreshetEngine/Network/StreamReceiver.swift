@@ -88,6 +88,8 @@ final class StreamReceiver {
 
     private static func repair(_ options: ReceiveOptions, context: inout StageContext) -> ReceiverRepair? {
         guard options.hasControl, options.repair != .off, options.urls[0].scheme != .udp else { return nil }
+        // Members of a group ask each other; see GroupMember.
+        if options.urls.allSatisfy({ $0.scheme == .rtp && $0.address.isMulticast }) { return nil }
         let mode = options.urls.contains { $0.scheme == .rist } ? .on : options.repair
         return ReceiverRepair(mode, latency: options.latency, random: &context.random)
     }
@@ -121,6 +123,7 @@ final class StreamReceiver {
         if context.isControlReadable { readControl(context: &context) }
         if let parity, parity.hasRecovered { give(from: parity, into: &output, context: &context) }
         repair?.run(paths, context: &context)
+        for path in paths { path.member?.run(context: &context) }
         if isDrained && !isReadable {
             settle(context: &context)
         } else {
@@ -194,7 +197,9 @@ final class StreamReceiver {
         let ssrc = header.sourceSSRC
         let sender = path.reader.sender
         var flags: PacketFlags = .hasSequence
-        if !path.selector.isChosen(sender, ssrc, arrival) {
+        if isNeighboursRepair(path, sender, header) {
+            flags.insert(.isFromNeighbour)
+        } else if !path.selector.isChosen(sender, ssrc, arrival) {
             let isValid =
                 (header.payloadType == RTPHeader.transportStreamPayloadType || header.payloadType >= 96)
                 && isStream(packet, header.headerByteCount, header.payloadByteCount)
@@ -222,7 +227,11 @@ final class StreamReceiver {
         packet.info.flags = flags
         path.lastArrival = max(path.lastArrival, arrival)
         if let parity { parity.note(packet) }
-        if let repair { repair.note(packet.info, byteCount: packet.byteCount) }
+        if let member = path.member {
+            member.note(packet, now: context.now)
+        } else if let repair {
+            repair.note(packet.info, byteCount: packet.byteCount)
+        }
         give(packet, arrival, payloadByteCount: header.payloadByteCount, into: &output, context: &context)
     }
 
@@ -284,6 +293,16 @@ final class StreamReceiver {
         return true
     }
 
+    /// True for a packet of the stream that another member of the group sends again: only its SSRC says so, and only a
+    /// hole takes it in.
+    @inline(__always)
+    private func isNeighboursRepair(
+        _ path: ReceivingPath, _ sender: SocketAddress, _ header: RTPHeader
+    ) -> Bool {
+        guard header.ssrc & 1 != 0, let member = path.member else { return false }
+        return member.isActive && hasSource && header.sourceSSRC == ssrc && sender != path.selector.sender
+    }
+
     /// With several paths, another source is followed only when the one there is has fallen silent on all others.
     private func isFree(for ssrc: UInt32, _ path: ReceivingPath, _ arrival: Instant) -> Bool {
         if ssrc == self.ssrc || !hasSource { return true }
@@ -321,6 +340,7 @@ final class StreamReceiver {
         retransmissionMark = RetransmissionMark()
         ending.reset()
         repair?.restart()
+        for path in paths { path.member?.restart(ssrc: ssrc) }
         receivedInEpoch = 0
         isInOrder = paths.count == 1
         context.counters.add(.sourceChanges)
@@ -355,11 +375,14 @@ final class StreamReceiver {
                 // Whoever cannot send from the source's own address cannot end the stream; nor can what was
                 // said before it began.
                 let arrival = control.arrival(now: context.now)
+                path.member?.read(
+                    packet.bytes, from: control.sender,
+                    isSource: path.selector.isChosenHost(control.sender), ssrc: ssrc, now: context.now)
                 guard path.selector.isChosenHost(control.sender),
                     arrival >= epochStart - StreamReceiver.stampTolerance
                 else { continue }
                 path.sourceControl = control.sender
-                let isRepaired = repair?.isActive ?? false
+                let isRepaired = (repair?.isActive ?? false) || (path.member?.isActive ?? false)
                 ending.read(
                     packet.bytes, ssrc: isRTP ? ssrc : nil,
                     repairLatency: isRepaired ? options.latency : .zero, now: context.now)
@@ -430,6 +453,7 @@ final class StreamReceiver {
         deadline = earliest(deadline, max(rejoinDeadline, lastArrival + StreamReceiver.rejoinInterval))
         if options.timeout > .zero { deadline = earliest(deadline, lastArrival + options.timeout) }
         if options.batch != .zero { deadline = earliest(deadline, readDeadline) }
+        for path in paths { deadline = earliest(deadline, path.member?.deadline) }
         return earliest(
             repair?.deadline, earliest(deadline, ending.deadline).map { max($0, postponed) })
     }

@@ -177,6 +177,9 @@ public struct GroupRepair: ~Copyable {
         return earliest(next, earliest(nextAdvice, nextDigest))
     }
 
+    /// True when something waits to be drained at once, whatever ``nextDeadline`` says.
+    public var hasWork: Bool { hasAskingHoles || wantsLossNotice || answers.hasReady }
+
     /// Lets time pass up to `now`. Afterwards ``nextTransmit(into:now:)`` and ``nextRepair(pool:now:)`` are drained.
     public mutating func advance(to now: Instant) {
         if let due = holes.nextDue, due <= now { advanceHoles(to: now) }

@@ -8,6 +8,8 @@ import FreshetWire
 /// it.
 public struct HeldPackets: ~Copyable {
     private var slots: FixedSlots<Packet>
+    /// When each was put in: a packet made on this host has no arrival.
+    private var times: [Instant]
     private let mask: Int64
     private let duration: Nanoseconds
     private var oldest: Int64 = 0
@@ -19,6 +21,7 @@ public struct HeldPackets: ~Copyable {
         var size = 1
         while size < capacity { size &<<= 1 }
         slots = FixedSlots(capacity: size)
+        times = Array(repeating: .zero, count: size)
         mask = Int64(size &- 1)
         self.duration = duration
     }
@@ -38,6 +41,7 @@ public struct HeldPackets: ~Copyable {
         }
         guard sequence > newest &- mask &- 1 else { return }
         slots.put(packet.share(), at: place(sequence))
+        times[place(sequence)] = now
         if sequence > newest { newest = sequence }
         if sequence < oldest { oldest = sequence }
         expire(now: now)
@@ -49,8 +53,7 @@ public struct HeldPackets: ~Copyable {
         let first = newest &- mask
         if oldest < first { oldest = first }
         while oldest < newest {
-            let age = slots.withElement(place(oldest)) { now - $0.info.arrival }
-            if let age, age <= duration { return }
+            if !slots.isEmpty(place(oldest)) && now - times[place(oldest)] <= duration { return }
             _ = slots.take(place(oldest))
             oldest &+= 1
         }

@@ -1,0 +1,101 @@
+internal import FreshetCore
+internal import FreshetNet
+internal import FreshetOverlay
+internal import FreshetWire
+
+/// A receiving path's part in the repair of its group: asks where it misses something, and answers its neighbours.
+///
+/// It speaks from two sockets of its own, one whose datagrams stay on the segment: the control port itself belongs to
+/// the group and may be shared by several programs of this host, so nothing sent to this host alone is heard there.
+final class GroupMember {
+    /// Routers that what is said to the group may pass, where the URL does not say.
+    private static let hopLimit = 16
+
+    private let link: GroupLink
+    private let speaker: ControlPort
+    private let segmentSpeaker: ControlPort
+    private let host: SocketAddress?
+    private let mode: RepairMode
+    /// The source answers, as far as is known.
+    @exclusivity(unchecked) private(set) var isActive: Bool
+    @exclusivity(unchecked) private(set) var deadline: Instant?
+    @exclusivity(unchecked) private var unansweredCount = 0
+
+    /// A member of the group at `url`; `nil` when its sockets cannot be opened.
+    init?(_ url: StreamURL, _ options: ReceiveOptions, context: inout StageContext) {
+        guard let control = url.controlAddress else { return nil }
+        let name = url.interface ?? options.interface
+        var configuration = GroupConfiguration(
+            ssrc: UInt32(truncatingIfNeeded: context.random.next()) & ~1, mediaSSRC: 0,
+            latency: options.latency)
+        configuration.name = CanonicalName(String(context.random.next(), radix: 36))
+        configuration.assumeSmallGroup(latency: options.latency)
+        if url.source != nil || options.source != nil { configuration.feedback = .unicast }
+        mode = options.repair
+        isActive = mode == .on
+        do {
+            let interface = try name.map { (name) throws(SystemCallError) in try NetworkInterface.named(name)
+            }
+            host = interface?.addresses.first { $0.family == url.address.family }
+            speaker = try GroupMember.port(url, interface, hopLimit: url.ttl ?? GroupMember.hopLimit)
+            segmentSpeaker = try GroupMember.port(url, interface, hopLimit: 1)
+        } catch {
+            context.report(.notice("nothing is asked for: \(error.message)"))
+            return nil
+        }
+        link = GroupLink(configuration, url, control: control, random: &context.random)
+    }
+
+    private static func port(
+        _ url: StreamURL, _ interface: NetworkInterface?, hopLimit: Int
+    ) throws(SystemCallError) -> ControlPort {
+        let socket = try UDPSocket(url.address.family)
+        try socket.setHopLimit(hopLimit)
+        if let interface { try socket.setMulticastInterface(interface) }
+        return ControlPort(try ListeningSocket(speaking: socket))
+    }
+
+    /// Another source begins.
+    func restart(ssrc: UInt32) {
+        isActive = mode == .on
+        unansweredCount = 0
+        link.node.restart(mediaSSRC: ssrc)
+        deadline = nil
+    }
+
+    /// A media packet of the source came, or a repair of it from anybody. Before the source has said that it answers,
+    /// its first packets are followed all the same, so that what is missing among them can be asked for then.
+    @inline(__always)
+    func note(_ packet: borrowing Packet, now: Instant) {
+        if !isActive {
+            if unansweredCount == ReceiverRepair.unansweredLimit { return }
+            unansweredCount += 1
+        }
+        link.node.note(packet, now: now)
+        if isActive { deadline = link.deadline }
+    }
+
+    /// A control datagram came from anybody; `isSource` when it is the source's.
+    func read(
+        _ bytes: RawSpan, from sender: SocketAddress, isSource: Bool, ssrc: UInt32, now: Instant
+    ) {
+        if !isActive {
+            guard isSource, ReceiverRepair.answersRequests(bytes, ssrc: ssrc) else { return }
+            isActive = true
+        }
+        link.read(bytes, from: sender, host: host, now: now)
+        deadline = link.deadline
+    }
+
+    /// Sends what is due.
+    func run(context: inout StageContext) {
+        guard isActive, let deadline, deadline <= context.now else { return }
+        link.run(context: &context) { kind, bytes, address in
+            switch kind {
+            case .segmentControl, .segmentRepair: segmentSpeaker.send(bytes, to: address)
+            case .control, .repair: speaker.send(bytes, to: address)
+            }
+        }
+        self.deadline = link.deadline
+    }
+}
