@@ -30,7 +30,7 @@ final class Member {
     }
 }
 
-final class Ticket {
+final class SharedPacket {
     let packet: Packet
     init(_ packet: consuming Packet) { self.packet = packet }
 }
@@ -52,7 +52,7 @@ final class GroupBench {
     private var heap: [Event] = []
     private var order: UInt64 = 0
     private var datagrams: [[UInt8]] = []
-    private var tickets: [Ticket?] = []
+    private var tickets: [SharedPacket?] = []
     private var freed = 0
     private(set) var now = Instant.zero
     let pool: PacketPool
@@ -169,7 +169,7 @@ final class GroupBench {
         drain(index)
     }
 
-    private func receive(_ ticket: Ticket, _ member: Member) {
+    private func receive(_ ticket: SharedPacket, _ member: Member) {
         let before = member.node.counts
         let sequence = ticket.packet.info.extendedSequence
         if member.node.configuration.serves {
@@ -216,7 +216,7 @@ final class GroupBench {
                 records[sequence, default: LossRecord()].memberRepairs += 1
             }
             let destination = repair.destination
-            tickets.append(Ticket(repair.packet.share()))
+            tickets.append(SharedPacket(repair.packet.share()))
             spread(.media, tickets.count - 1, from: index, to: destination, loss: repairLoss)
         }
         if let deadline = member.node.nextDeadline, deadline < member.timer {
@@ -277,7 +277,7 @@ final class GroupBench {
         packet.info.headerByteCount = 12
         packet.info.arrival = now
         members[0].node.note(packet, now: now)
-        tickets.append(Ticket(packet))
+        tickets.append(SharedPacket(packet))
         let ticket = tickets.count - 1
         // What nobody can still want goes, so that the pool need not hold the whole stream.
         while freed < ticket - 2048 {
