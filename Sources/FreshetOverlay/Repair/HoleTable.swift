@@ -28,6 +28,23 @@ public struct Hole: Sendable {
     public var isFilled: Bool
     /// Parity may stand in for copies.
     public var allowsParity: Bool
+
+    /// A hole that was not asked for yet.
+    public init(sequence: Int64, noticed: Instant, deadline: Instant, nextRound: Instant) {
+        self.sequence = sequence
+        self.noticed = noticed
+        self.deadline = deadline
+        self.nextRound = nextRound
+        nextAsk = .distantFuture
+        askEnd = .distantFuture
+        askGap = .zero
+        asksLeft = 0
+        rounds = 0
+        spentQuarters = 0
+        quarterCopies = 4
+        isFilled = false
+        allowsParity = false
+    }
 }
 
 /// The missing packets in order of their sequence numbers: a bounded queue in storage taken once.
@@ -48,10 +65,7 @@ public struct HoleTable: Sendable {
         var size = 16
         while size < capacity { size *= 2 }
         mask = size - 1
-        let empty = Hole(
-            sequence: 0, noticed: .zero, deadline: .zero, nextRound: .zero, nextAsk: .zero, askEnd: .zero,
-            askGap: .zero, asksLeft: 0, rounds: 0, spentQuarters: 0, quarterCopies: 0, isFilled: true,
-            allowsParity: false)
+        let empty = Hole(sequence: 0, noticed: .zero, deadline: .zero, nextRound: .zero)
         storage = Array(repeating: empty, count: size)
     }
 

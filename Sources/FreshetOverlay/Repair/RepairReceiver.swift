@@ -239,10 +239,7 @@ public struct RepairReceiver: ~Copyable {
 
     private mutating func hole(_ sequence: Int64, noticed: Instant, begin: Instant) -> Hole {
         statistics.holes += 1
-        return Hole(
-            sequence: sequence, noticed: noticed, deadline: noticed + latency, nextRound: begin,
-            nextAsk: .distantFuture, askEnd: .distantFuture, askGap: .zero, asksLeft: 0, rounds: 0,
-            spentQuarters: 0, quarterCopies: 4, isFilled: false, allowsParity: false)
+        return Hole(sequence: sequence, noticed: noticed, deadline: noticed + latency, nextRound: begin)
     }
 
     /// The source says that its stream began with `sequence`: what came before the first packet here was lost. Only for

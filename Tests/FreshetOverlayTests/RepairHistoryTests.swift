@@ -1,0 +1,49 @@
+import FreshetCore
+import FreshetOverlay
+import Testing
+
+@Suite struct RepairHistoryTests {
+    private let pool = PacketPool(slotCount: 200, slotByteCount: 64, headroomByteCount: 0)
+
+    private func note(_ history: inout RepairHistory, _ sequence: Int64, at nanoseconds: Int64 = 0) {
+        guard let packet = pool.allocate() else { return }
+        history.note(packet, sequence: sequence, now: Instant(nanoseconds: nanoseconds))
+    }
+
+    @Test func itKeepsTheLastOnes() {
+        var history = RepairHistory(capacity: 64, duration: .seconds(1))
+        for sequence in 0..<100 as Range<Int64> { note(&history, sequence) }
+        #expect(history.count == 64 && pool.usedCount == 64)
+        #expect(
+            !history.contains(35) && history.contains(36) && history.contains(99) && !history.contains(100))
+        history.removeAll()
+        #expect(pool.usedCount == 0 && history.highest == nil)
+    }
+
+    @Test func whatIsTooOldGoes() {
+        var history = RepairHistory(capacity: 64, duration: Nanoseconds(10))
+        for sequence in 0..<20 as Range<Int64> { note(&history, sequence, at: sequence) }
+        #expect(history.count == 11 && history.nextExpiry == Instant(nanoseconds: 19))
+        history.expire(Instant(nanoseconds: 100))
+        #expect(history.count == 0 && history.nextExpiry == nil && pool.usedCount == 0)
+    }
+
+    @Test func numbersNeverSentAreNotThere() {
+        var history = RepairHistory(capacity: 64, duration: .seconds(1))
+        note(&history, 10)
+        note(&history, 13)
+        #expect(
+            history.contains(10) && !history.contains(11) && !history.contains(12) && history.contains(13))
+        note(&history, 5_000_000)
+        #expect(history.count == 1 && !history.contains(13))
+    }
+
+    @Test func sixteenBitsMeanThePastNearest() {
+        var history = RepairHistory(capacity: 64, duration: .seconds(1))
+        #expect(history.extend(5) == nil)
+        note(&history, 3 << 16 | 5)
+        #expect(history.extend(5) == 3 << 16 | 5)
+        #expect(history.extend(6) == 2 << 16 | 6)
+        #expect(history.extend(65_535) == 3 << 16 | 65_535 - 65_536)
+    }
+}

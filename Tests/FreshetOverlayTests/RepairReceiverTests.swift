@@ -1,0 +1,201 @@
+import FreshetCore
+import FreshetOverlay
+import FreshetWire
+import Testing
+
+@Suite struct RepairReceiverTests {
+    private func note(
+        _ receiver: inout RepairReceiver, _ sequence: Int64, _ milliseconds: Double, repair: Bool = false
+    ) -> RepairReceiver.Verdict {
+        receiver.note(
+            sequence: sequence, isRetransmission: repair, mediaSSRC: RepairBench.ssrc | (repair ? 1 : 0),
+            byteCount: 1328, arrival: RepairBench.instant(milliseconds))
+    }
+
+    /// Measures the round trip of `receiver` as `milliseconds`, at the very start.
+    private func measure(_ receiver: inout RepairReceiver, _ milliseconds: Double, at start: Double) {
+        let sent = RepairBench.drain(&receiver, RepairBench.instant(start))
+        for datagram in sent {
+            guard var packets = CompoundPacket(parsing: datagram.span.bytes) else { continue }
+            while let packet = packets.next() {
+                guard let echo = RoundTripEcho(packet), !echo.isResponse else { continue }
+                let answer = RepairBench.compound {
+                    $0.write(RoundTripEcho(isResponse: true, mediaSSRC: RepairBench.ssrc, stamp: echo.stamp))
+                }
+                receiver.read(answer.span.bytes, now: RepairBench.instant(start + milliseconds))
+            }
+        }
+    }
+
+    @Test func aStreamInOrderIsAskedForNothing() {
+        var receiver = RepairBench.receiver()
+        var asked: Set<UInt16> = []
+        for index in 0..<1000 {
+            #expect(note(&receiver, Int64(index), Double(index)) == .original)
+            asked.formUnion(
+                RepairBench.asked(RepairBench.drain(&receiver, RepairBench.instant(Double(index)))))
+        }
+        #expect(asked.isEmpty && receiver.statistics.holes == 0)
+    }
+
+    @Test func reportsGoOutTenTimesASecond() {
+        var receiver = RepairBench.receiver()
+        _ = note(&receiver, 0, 0)
+        measure(&receiver, 20, at: 0)
+        var reports = 0
+        for index in 1...1000 {
+            _ = note(&receiver, Int64(index), Double(index))
+            reports += RepairBench.drain(&receiver, RepairBench.instant(Double(index))).count
+        }
+        #expect(reports >= 10 && reports <= 12, "VSF TR-06-1 wants one every 100 ms")
+    }
+
+    @Test(arguments: [false, true])
+    func aHoleIsAskedForAtOnce(ranges: Bool) {
+        var receiver = RepairBench.receiver { $0.usesRanges = ranges }
+        _ = note(&receiver, 65_534, 0)
+        _ = note(&receiver, 65_539, 1)
+        let sent = RepairBench.drain(&receiver, RepairBench.instant(1))
+        #expect(RepairBench.asked(sent) == [65_535, 0, 1, 2])
+        #expect(note(&receiver, 65_536, 5, repair: true) == .repair)
+        #expect(note(&receiver, 65_536, 6, repair: true) == .unneeded)
+        #expect(receiver.statistics.recovered == 1 && receiver.openHoleCount == 3)
+    }
+
+    @Test func freshetIsAskedInItsOwnWay() {
+        var receiver = RepairBench.receiver()
+        _ = note(&receiver, 100, 0)
+        receiver.read(RepairBench.heartbeat(100).span.bytes, now: RepairBench.instant(0))
+        _ = note(&receiver, 103, 1)
+        let sent = RepairBench.drain(&receiver, RepairBench.instant(1))
+        var entries: [RepairEntry] = []
+        for datagram in sent {
+            guard var packets = CompoundPacket(parsing: datagram.span.bytes, allowsReducedSize: true) else {
+                continue
+            }
+            while let packet = packets.next() {
+                #expect(RetransmissionRequest(packet) == nil)
+                if let entry = packet.repairEntry(at: 0) { entries.append(entry) }
+            }
+        }
+        #expect(entries.count == 1 && entries.first?.lostMask == 1 && entries.first?.round == 0)
+        #expect(entries.first.map { $0.window > 1500 } == true, "200 ms of slack, nearly all of it left")
+    }
+
+    @Test func nothingIsAskedForThatCannotCome() {
+        var receiver = RepairBench.receiver(latency: 50)
+        _ = note(&receiver, 0, 0)
+        measure(&receiver, 60, at: 0)
+        _ = note(&receiver, 2, 100)
+        var asked: Set<UInt16> = []
+        for step in 0..<200 {
+            asked.formUnion(
+                RepairBench.asked(RepairBench.drain(&receiver, RepairBench.instant(100 + Double(step)))))
+        }
+        #expect(asked.isEmpty)
+        #expect(receiver.statistics[.hopeless] == 1 && receiver.statistics.lost == 1)
+    }
+
+    @Test func askingEndsWhenNoAnswerCanComeAnyMore() {
+        var receiver = RepairBench.receiver(latency: 200)
+        _ = note(&receiver, 0, 0)
+        receiver.read(RepairBench.heartbeat(0).span.bytes, now: RepairBench.instant(0))
+        measure(&receiver, 60, at: 0)
+        _ = note(&receiver, 2, 100)
+        var last = 0.0
+        for step in 0..<400 {
+            let now = 100 + Double(step)
+            if !RepairBench.asked(RepairBench.drain(&receiver, RepairBench.instant(now))).isEmpty {
+                last = now
+            }
+        }
+        #expect(last > 200 && last <= 240, "deadline at 300, round trip 60: \(last)")
+    }
+
+    @Test func reorderingIsWaitedForOnceItWasSeen() {
+        var receiver = RepairBench.receiver()
+        var asked: Set<UInt16> = []
+        for group in 0..<200 {
+            let first = Int64(group * 2)
+            let now = Double(group * 4)
+            _ = note(&receiver, first + 1, now)
+            if group >= 20 {
+                asked.formUnion(RepairBench.asked(RepairBench.drain(&receiver, RepairBench.instant(now))))
+            }
+            _ = note(&receiver, first, now + 2)
+            if group >= 20 {
+                asked.formUnion(RepairBench.asked(RepairBench.drain(&receiver, RepairBench.instant(now + 2))))
+            }
+        }
+        #expect(asked.isEmpty && receiver.statistics.reordered >= 198)
+        #expect(receiver.lossPartsPerMillion < 20_000, "late is not lost")
+    }
+
+    @Test func aLostTailIsToldByTheHeartbeat() {
+        var receiver = RepairBench.receiver()
+        for index in 0..<50 { _ = note(&receiver, Int64(index), Double(index)) }
+        receiver.read(RepairBench.heartbeat(52).span.bytes, now: RepairBench.instant(60))
+        let sent = RepairBench.drain(&receiver, RepairBench.instant(70))
+        #expect(RepairBench.asked(sent) == [50, 51, 52])
+    }
+
+    @Test func aLostHeadIsToldByTheHeartbeat() {
+        var receiver = RepairBench.receiver()
+        _ = note(&receiver, 1003, 0)
+        receiver.read(RepairBench.heartbeat(1003, count: 4).span.bytes, now: RepairBench.instant(1))
+        #expect(
+            RepairBench.asked(RepairBench.drain(&receiver, RepairBench.instant(1))) == [1000, 1001, 1002])
+        #expect(note(&receiver, 1001, 20, repair: true) == .repair)
+    }
+
+    @Test func aForgedNumberOpensNoHoles() {
+        var receiver = RepairBench.receiver()
+        for index in 0..<100 { _ = note(&receiver, Int64(index), Double(index)) }
+        _ = note(&receiver, 9_000, 100)
+        _ = note(&receiver, 100, 101)
+        #expect(receiver.openHoleCount == 0 && receiver.highestSequence == 100)
+        // Two near each other are a gap.
+        _ = note(&receiver, 400, 102)
+        _ = note(&receiver, 401, 103)
+        #expect(receiver.openHoleCount == 300 && receiver.highestSequence == 401)
+    }
+
+    @Test func holesAreBounded() {
+        var receiver = RepairBench.receiver { $0.maximumHoles = 64 }
+        for index in 0..<40 { _ = note(&receiver, Int64(index * 100), Double(index)) }
+        #expect(receiver.openHoleCount == 64 && receiver.statistics.unaskable == 39 * 99 - 64)
+    }
+
+    @Test func repairsNobodyAskedForAreTold() {
+        var receiver = RepairBench.receiver()
+        #expect(note(&receiver, 5, 0, repair: true) == .unasked)
+        _ = note(&receiver, 100_000, 1)
+        #expect(note(&receiver, 100_007, 2, repair: true) == .unasked, "ahead of all that came")
+        #expect(note(&receiver, 50_000, 2, repair: true) == .unasked, "long past")
+        #expect(note(&receiver, 99_999, 2, repair: true) == .unneeded)
+    }
+
+    @Test func aLyingEchoIsNotBelieved() {
+        var receiver = RepairBench.receiver()
+        _ = note(&receiver, 0, 0)
+        for stamp in 0..<1000 as Range<UInt64> {
+            let answer = RepairBench.compound {
+                $0.write(RoundTripEcho(isResponse: true, mediaSSRC: RepairBench.ssrc, stamp: stamp))
+            }
+            receiver.read(answer.span.bytes, now: RepairBench.instant(1))
+        }
+        #expect(receiver.roundTrip.smoothed == nil)
+        measure(&receiver, 30, at: 2)
+        #expect(receiver.roundTrip.smoothed == .milliseconds(30))
+    }
+
+    @Test func aNewSourceStartsAnew() {
+        var receiver = RepairBench.receiver()
+        _ = note(&receiver, 0, 0)
+        _ = note(&receiver, 5, 1)
+        let other = receiver.note(
+            sequence: 900, isRetransmission: false, mediaSSRC: 0x10, byteCount: 100,
+            arrival: RepairBench.instant(2))
+        #expect(other == .original && receiver.openHoleCount == 0 && receiver.mediaSSRC == 0x10)
+    }
+}
