@@ -41,9 +41,9 @@ import Testing
     @Test func sixteenBitsMeanThePastNearest() {
         var history = RepairHistory(capacity: 64, duration: .seconds(1))
         #expect(history.extend(5) == nil)
-        note(&history, 3 << 16 | 5)
-        #expect(history.extend(5) == 3 << 16 | 5)
-        #expect(history.extend(6) == 2 << 16 | 6)
-        #expect(history.extend(65_535) == 3 << 16 | 65_535 - 65_536)
+        let epoch: Int64 = 3 * 65_536
+        note(&history, epoch + 5)
+        let found = [5, 6, 65_535].map { (low: UInt16) in history.extend(low) ?? 0 }
+        #expect(found == [epoch + 5, epoch + 6 - 65_536, epoch - 1])
     }
 }

@@ -42,7 +42,7 @@ import Testing
 
     @Test func copiesAreKeptForTheLastRound() {
         #expect(rounds(250, link(1)).first == 4)
-        #expect(rounds(400, link(20)) == [4, 12, 32], "1, 3 and 8 copies")
+        #expect(rounds(400, link(20)) == [4, 4, 32], "1, 1 and 8 copies")
         let ten = rounds(300, link(10))
         #expect(ten.first == 4 && ten.last! >= 20)
     }

@@ -64,7 +64,7 @@ extension RepairSender {
             peers[place].toldRoundTrip = RepairRequest.span(tenths: request.roundTrip)
         }
         // A receiver that joined late may count from another multiple of 2^16.
-        let isNear = request.base <= highest && highest &- request.base < 1 << 20
+        let isNear = request.base <= highest && highest &- request.base < 1 << 15
         let base = isNear ? request.base : history.extend(UInt16(truncatingIfNeeded: request.base)) ?? highest
         let spacing = RepairRequest.span(tenths: request.spacing)
         for index in 0..<min(packet.repairEntryCount, RepairRequest.entryLimit) {

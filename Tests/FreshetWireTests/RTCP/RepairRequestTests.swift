@@ -42,8 +42,11 @@ import Testing
             RepairEntry(offset: UInt16($0), round: 0, window: 1)
         }
         let request = RepairRequest(senderSSRC: 1, mediaSSRC: 2, spacing: 0, roundTrip: 0, base: 0)
-        let wire = Wire.compound { $0.write(request, entries: entries.span) }
-        #expect(wire.bytes.count <= 1200)
-        #expect(wire.firstPacket { $0.repairEntryCount } == RepairRequest.entryLimit)
+        var bytes = [UInt8](repeating: 0, count: 1200)
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        var writer = CompoundWriter(&raw)
+        writer.write(request, entries: entries.span)
+        #expect(!writer.hasOverflowed && writer.byteCount == 32 + 8 * RepairRequest.entryLimit)
     }
 }
