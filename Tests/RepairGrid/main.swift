@@ -3,8 +3,8 @@ import FreshetOverlay
 import FreshetStages
 import RepairLoop
 
-// repair-grid [PACKETS] [SEED] [freshet|parity|rist|ranges] [NAME]: the residual loss and the cost of repair over the grid of losses, bursts,
-// latencies and round trips.
+// repair-grid [PACKETS] [SEED] [freshet|parity|rist|ranges] [NAME]: the residual loss and the cost of
+// repair over the grid of losses, bursts, latencies and round trips.
 let arguments = CommandLine.arguments
 let packets = arguments.count > 1 ? Int(arguments[1]) ?? 100_000 : 100_000
 let seed = arguments.count > 2 ? UInt64(arguments[2]) ?? 1 : 1

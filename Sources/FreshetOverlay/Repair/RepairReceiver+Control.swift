@@ -121,8 +121,8 @@ extension RepairReceiver {
 
     // MARK: Control that goes out
 
-    /// Writes the next RTCP datagram that is due at `now` into `bytes` (1,400 bytes are always enough) and gives its length;
-    /// `nil` when there is none. To be called until it says so.
+    /// Writes the next RTCP datagram that is due at `now` into `bytes` (1,400 bytes are always enough) and gives
+    /// its length; `nil` when there is none. To be called until it says so.
     public mutating func nextTransmit(into bytes: inout MutableRawSpan, now: Instant) -> Int? {
         guard let ssrc = mediaSSRC else { return nil }
         if owedEcho != nil { return count(writeEchoResponse(into: &bytes, ssrc, now)) }

@@ -225,8 +225,8 @@ extension RepairSender {
         return due - lastMedia > .milliseconds(700) ? .distantFuture : due
     }
 
-    /// Writes the next RTCP datagram that is due at `now` into `bytes` (``CompoundWriter/sufficientByteCount`` is always enough) and says to whom it goes;
-    /// `nil` when there is none. To be called until it says so.
+    /// Writes the next RTCP datagram that is due at `now` into `bytes` and says to whom it goes; `nil` when there
+    /// is none. To be called until it says so. ``CompoundWriter/sufficientByteCount`` bytes are always enough.
     public mutating func nextTransmit(into bytes: inout MutableRawSpan, now: Instant) -> Transmit? {
         if isControlDue {
             for index in peers.indices {
