@@ -127,6 +127,14 @@ let package = Package(
             name: "allocation-check", dependencies: ["FreshetCore", "FreshetEngine", "CAllocationCounter"],
             path: "Tests/AllocationCheck", swiftSettings: house),
 
+        // Codes against each other and against the clock; means something in a release build only.
+        .executableTarget(
+            name: "coding-bench",
+            dependencies: [
+                "FreshetCore", "FreshetWire", "FreshetCoding", "FreshetStages", "CAllocationCounter",
+            ],
+            path: "Tests/CodingBench", swiftSettings: house),
+
         // What the suites with real processes share: running programs, places on the loopback, comparing
         // media.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),

@@ -14,6 +14,7 @@ public func fuzzWire(_ start: UnsafePointer<UInt8>, _ byteCount: Int) -> CInt {
     fuzzSections(Array(input))
     fuzzDescription(bytes)
     fuzzTree(bytes)
+    fuzzCoding(bytes)
     return 0
 }
 

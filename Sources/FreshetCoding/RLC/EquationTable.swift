@@ -39,9 +39,9 @@ struct EquationTable: ~Copyable {
         rows = .allocate(capacity: capacity)
         rows.initialize(repeating: Row(), count: capacity)
         coefficients = UnsafeMutableRawPointer.allocate(byteCount: capacity * columnCount, alignment: 64)
-            .initializeMemory(as: UInt8.self, repeating: 0, count: capacity * columnCount)
+            .bindMemory(to: UInt8.self, capacity: capacity * columnCount)
         symbols = UnsafeMutableRawPointer.allocate(byteCount: capacity * stride, alignment: 64)
-            .initializeMemory(as: UInt8.self, repeating: 0, count: capacity * stride)
+            .bindMemory(to: UInt8.self, capacity: capacity * stride)
         rowOfPivot = .allocate(capacity: columnCount)
         rowOfPivot.initialize(repeating: -1, count: columnCount)
     }

@@ -5,8 +5,10 @@ internal import FreshetWire
 
 /// The receiving side of parity: hears it beside the stream, and gives back packets that were lost.
 ///
-/// A coder, and its memory, is taken when the first parity of its kind comes; until then a media packet costs
-/// one comparison. A class, because it holds sockets and is used once a packet.
+/// Packets are learned from the stream's first on, so that the first parity finds those that it protects.
+/// When ``probation`` packets have come without any, the coders and their memory are given up, and a packet
+/// costs one comparison until parity comes after all. A class, because it holds sockets and is used once a
+/// packet.
 final class FECReceiver {
     /// Whether a stage listens for parity.
     enum Mode: String {
@@ -31,7 +33,12 @@ final class FECReceiver {
     // Unchecked exclusivity here and below: a receiver belongs to one stage on one thread.
     @exclusivity(unchecked) private var window: RLCDecoder?
     @exclusivity(unchecked) private var matrix: ParityRecoverer?
-    @exclusivity(unchecked) private var isActive = false
+    /// Packets are learned.
+    @exclusivity(unchecked) private var isLearning = true
+    @exclusivity(unchecked) private var hasHeardWindow = false
+    @exclusivity(unchecked) private var hasHeardMatrix = false
+    /// Packets still learned in the hope of parity.
+    @exclusivity(unchecked) private var hope = FECReceiver.probation
     /// The first packet learned. Those before it came when nobody listened for parity, or before this receiver
     /// did: what is found of them is not wanted.
     @exclusivity(unchecked) private var firstSequence: Int64?
@@ -39,6 +46,8 @@ final class FECReceiver {
 
     /// The packets of the last `windowLimit` are enough for all windows that a Freshet sender makes.
     private static let windowLimit = 512
+    /// Two matrices of the largest size, and more than most windows.
+    private static let probation = 256
     private static let packetByteCount = 1472
     private static let callLimit = 16
 
@@ -67,7 +76,7 @@ final class FECReceiver {
     /// Learns a packet of the stream, whichever way it came.
     @inline(__always)
     func note(_ packet: borrowing Packet) {
-        if isActive { learn(packet) }
+        if isLearning { learn(packet) }
     }
 
     private func learn(_ packet: borrowing Packet) {
@@ -75,8 +84,28 @@ final class FECReceiver {
             firstSequence = packet.info.extendedSequence
             epoch = packet.info.epoch
         }
+        if hope > 0 {
+            if window == nil { makeWindow() }
+            if matrix == nil { makeMatrix() }
+            hope -= 1
+            if hope == 0 { giveUp() }
+        }
         window?.addSource(packet)
         matrix?.addSource(packet)
+    }
+
+    private func makeWindow() {
+        window = RLCDecoder(
+            window: FECReceiver.windowLimit, symbolByteCount: FECReceiver.packetByteCount + 2)
+    }
+
+    private func makeMatrix() { matrix = ParityRecoverer(packetByteCount: FECReceiver.packetByteCount) }
+
+    /// No parity has come of one kind, or of none: no more is learned for it.
+    private func giveUp() {
+        if !hasHeardWindow { window = nil }
+        if !hasHeardMatrix { matrix = nil }
+        isLearning = hasHeardWindow || hasHeardMatrix
     }
 
     /// Reads what parity has come; `isChosen` says whether a path listens to a sender. True when all was
@@ -117,11 +146,9 @@ final class FECReceiver {
 
     private func takeRepair(_ bytes: RawSpan, context: inout StageContext) {
         guard RLCRepairHeader(parsing: bytes) != nil else { return context.counters.add(.malformed) }
-        if window == nil {
-            window = RLCDecoder(
-                window: FECReceiver.windowLimit, symbolByteCount: FECReceiver.packetByteCount + 2)
-            isActive = true
-        }
+        if window == nil { makeWindow() }
+        hasHeardWindow = true
+        isLearning = true
         let former = window?.totals.malformed ?? 0
         window?.addRepair(bytes)
         // Before the first packet of the stream there is nothing to hold a repair against.
@@ -132,10 +159,9 @@ final class FECReceiver {
 
     private func takeParity(_ bytes: RawSpan, context: inout StageContext) {
         guard ParityHeader(parsing: bytes) != nil else { return context.counters.add(.malformed) }
-        if matrix == nil {
-            matrix = ParityRecoverer(packetByteCount: FECReceiver.packetByteCount)
-            isActive = true
-        }
+        if matrix == nil { makeMatrix() }
+        hasHeardMatrix = true
+        isLearning = true
         let former = matrix?.totals.malformed ?? 0
         matrix?.addParity(bytes)
         if matrix?.highest != nil {
@@ -145,7 +171,7 @@ final class FECReceiver {
 
     /// True when ``next(into:)`` has something to give.
     var hasRecovered: Bool {
-        isActive && (window?.hasRecovered ?? false || matrix?.hasRecovered ?? false)
+        isLearning && (window?.hasRecovered ?? false || matrix?.hasRecovered ?? false)
     }
 
     /// Puts the next packet that was given back into `packet`, which is empty; false when there is none. Its
