@@ -51,8 +51,8 @@ final class FECReceiver {
     private static let packetByteCount = 1472
     private static let callLimit = 16
 
-    /// Listens beside `urls`; `nil` when that is not wanted. A port that is taken costs the parity, not the
-    /// stream.
+    /// Listens beside `urls`; `nil` when that is not wanted, and no parity is sent in answer to requests either. A port
+    /// that is taken costs the parity, not the stream.
     init?(_ urls: [StreamURL], _ mode: Mode, _ options: ReceiveOptions, context: inout StageContext) {
         var ports: [Port] = []
         for (index, url) in urls.enumerated() where url.scheme != .udp {
@@ -66,7 +66,7 @@ final class FECReceiver {
                 } catch { context.report(.notice("no parity is heard: \(error.message)")) }
             }
         }
-        if ports.isEmpty { return nil }
+        if ports.isEmpty && (mode == .off || options.repair == .off) { return nil }
         self.ports = ports
     }
 
@@ -134,7 +134,8 @@ final class FECReceiver {
         return false
     }
 
-    private func take(_ bytes: RawSpan, context: inout StageContext) {
+    /// Takes a datagram of parity, wherever it came.
+    func take(_ bytes: RawSpan, context: inout StageContext) {
         guard bytes.byteCount >= RTPHeader.fixedByteCount else { return context.counters.add(.malformed) }
         if bytes.uint8(at: 1) & 0x7F == RLCRepairHeader.payloadType {
             guard RTPHeader(parsing: bytes) != nil else { return context.counters.add(.malformed) }

@@ -35,14 +35,17 @@ final class ReceiverRepair {
     @exclusivity(unchecked) private var unansweredCount = 0
 
     /// Asks for what can still come within `latency`.
-    init(_ mode: RepairMode, latency: Nanoseconds, random: inout PRNG) {
+    ///
+    /// `takesParity`: parity in answer is understood as well as copies.
+    init(_ mode: RepairMode, latency: Nanoseconds, takesParity: Bool, random: inout PRNG) {
         self.mode = mode
         isActive = mode == .on
         let ssrc = UInt32(truncatingIfNeeded: random.next()) & ~1
         let name = String(random.next(), radix: 36)
-        node = RepairReceiver(
-            RepairReceiver.Configuration(latency: latency, ssrc: ssrc, name: CanonicalName(name)),
-            random: random.split(by: 1))
+        var configuration = RepairReceiver.Configuration(
+            latency: latency, ssrc: ssrc, name: CanonicalName(name))
+        configuration.takesParity = takesParity
+        node = RepairReceiver(configuration, random: random.split(by: 1))
     }
 
     deinit { datagram.deallocate() }
@@ -71,6 +74,9 @@ final class ReceiverRepair {
             mediaSSRC: info.ssrc, byteCount: byteCount, arrival: info.arrival)
         if isActive { deadline = node.nextDeadline }
     }
+
+    /// A missing packet was made of parity.
+    func noteFilled(_ sequence: Int64, arrival: Instant) { node.noteFilled(sequence, arrival: arrival) }
 
     /// A control datagram of the source came; `highest` is the highest sequence number so far.
     func read(_ bytes: RawSpan, ssrc: UInt32, highest: Int64?, now: Instant) {

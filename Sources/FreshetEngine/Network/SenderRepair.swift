@@ -65,6 +65,7 @@ final class SenderRepair {
         configuration.historyDuration = history.duration
         configuration.historyCapacity = HistoryOptions.packetLimit
         configuration.budgetPercent = history.budgetPercent
+        configuration.makesParity = true
         node = RepairSender(configuration, random: random.split(by: 2))
         hasPeersOfOne = destinations.requests.joined().contains {
             $0.url.scheme != .udp
@@ -175,7 +176,7 @@ final class SenderRepair {
         while let repair = node.nextRepair(pool: context.pool, now: context.now) {
             guard let place = peers.place(of: repair.peer) else { continue }
             destinations.sendBeside(repair.packet, from: place.index, to: place.media)
-            context.counters.add(.repairsOut)
+            context.counters.add(repair.isParity ? .parityOut : .repairsOut)
             context.counters.add(.repairBytesOut, repair.packet.byteCount)
         }
     }

@@ -91,7 +91,9 @@ final class StreamReceiver {
         // Members of a group ask each other; see GroupMember.
         if options.urls.allSatisfy({ $0.scheme == .rtp && $0.address.isMulticast }) { return nil }
         let mode = options.urls.contains { $0.scheme == .rist } ? .on : options.repair
-        return ReceiverRepair(mode, latency: options.latency, random: &context.random)
+        return ReceiverRepair(
+            mode, latency: options.latency, takesParity: options.fec != .off,
+            random: &context.random)
     }
 
     /// What becomes readable with media; -1 when it is read at intervals.
@@ -196,6 +198,9 @@ final class StreamReceiver {
         }
         let ssrc = header.sourceSSRC
         let sender = path.reader.sender
+        if header.payloadType == RLCRepairHeader.payloadType, sender == path.selector.sender {
+            return takeAnswer(packet, context: &context)
+        }
         var flags: PacketFlags = .hasSequence
         if isNeighboursRepair(path, sender, header) {
             flags.insert(.isFromNeighbour)
@@ -276,6 +281,7 @@ final class StreamReceiver {
             packet.info.epoch = epoch
             _ = sequence.extend(UInt16(truncatingIfNeeded: packet.info.extendedSequence))
             isInOrder = false
+            repair?.noteFilled(packet.info.extendedSequence, arrival: context.now)
             output.append(packet)
         }
     }
@@ -291,6 +297,14 @@ final class StreamReceiver {
             offset &+= TSPacket.byteCount
         }
         return true
+    }
+
+    /// Parity that the source sent in answer to a request.
+    @inline(never)
+    private func takeAnswer(_ packet: borrowing Packet, context: inout StageContext) {
+        guard let parity, repair?.isActive ?? false else { return context.counters.add(.foreign) }
+        context.counters.add(.parityIn)
+        parity.take(packet.bytes, context: &context)
     }
 
     /// True for a packet of the stream that another member of the group sends again: only its SSRC says so, and only a
