@@ -60,6 +60,9 @@ public struct DatagramFanOut: ~Copyable {
     private var messageCount = 0
     private var cursor = 0
     private var hasRetried = false
+    /// The messages are laid out for one packet to every destination: the next one needs no others, for they
+    /// point to where its parts are put.
+    private var isLaidOutForOne = false
     /// True while equal packets go as one message; cleared for good when the kernel refuses.
     public private(set) var isSegmenting = true
     /// True once some destination has an error that was not asked for with ``takeNewError()``.
@@ -120,7 +123,13 @@ public struct DatagramFanOut: ~Copyable {
             }
         }
         packetCount = count
-        build(fromDestination: 0, packet: 0)
+        if count == 1 && isLaidOutForOne {
+            cursor = 0
+            hasRetried = false
+        } else {
+            build(fromDestination: 0, packet: 0)
+            isLaidOutForOne = count == 1
+        }
         return count
     }
 
@@ -201,6 +210,7 @@ public struct DatagramFanOut: ~Copyable {
         case .inputOutput, .invalidArgument, .noProtocolOption, .messageTooLong, .notSupported:
             if message.packetCount > 1 {
                 isSegmenting = false
+                isLaidOutForOne = false
                 build(fromDestination: destination, packet: Int(message.firstPacket))
                 return true
             }

@@ -8,7 +8,8 @@ public import FreshetCore
 ///
 /// Departures are absolute: a wake-up that comes late moves none of the later ones. What is late by no more
 /// than the burst limit goes at once. After a longer stall the backlog goes out `catchUpFactor` times faster
-/// than the stream, not in one burst, until the schedule is met again; after a stall longer than the late
+/// than the stream, not in one burst (but for what falls due within the burst limit while wake-ups are late),
+/// until the schedule is met again; after a stall longer than the late
 /// limit the schedule itself starts anew at the packet in hand.
 public struct Pacer: Sendable {
     /// What a pacer is told.
@@ -92,7 +93,9 @@ public struct Pacer: Sendable {
             if now - departure <= configuration.burstLimit { return departure }
         }
         guard lateness > configuration.burstLimit else { return scheduled }
-        catchUp = (now, scheduled)
+        // Where the wake-ups themselves come late, each sends what has become due within the burst limit: with
+        // one packet a wake-up a busy host would fall behind for good.
+        catchUp = (catchUp == nil ? now : now - configuration.burstLimit, scheduled)
         return now
     }
 

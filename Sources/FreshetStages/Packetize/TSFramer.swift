@@ -20,7 +20,8 @@ struct TSFramer: ~Copyable {
         case none
     }
 
-    private var carry = InlineArray<1024, UInt8>(repeating: 0)
+    /// Elsewhere than in the framer itself, which is looked at for every packet and would be copied whole.
+    private var carry = [UInt8](repeating: 0, count: 1024)
     private(set) var carriedByteCount = 0
     private var isAligned = true
     /// How often alignment was lost.
@@ -38,10 +39,9 @@ struct TSFramer: ~Copyable {
         @inline(__always) get { isAligned && carriedByteCount == 0 }
     }
 
-    /// The bytes carried over.
-    var carriedBytes: RawSpan {
-        @_lifetime(borrow self)
-        get { RawSpan(_elements: carry.span).extracting(0..<carriedByteCount) }
+    /// Appends the first `count` bytes carried over to `packet`.
+    func appendCarried(_ count: Int, to packet: inout Packet) {
+        packet.append(RawSpan(_elements: carry.span).extracting(0..<count))
     }
 
     /// What comes next in `bytes` from `offset` on; moves `offset` over bytes it carries over. Gives the same

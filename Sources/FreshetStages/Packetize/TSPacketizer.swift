@@ -242,12 +242,12 @@ public struct TSPacketizer: ~Copyable {
             note(finding, context: &context)
             position &+= Int64(TSPacket.byteCount)
         case .packetCarried:
-            held[last].packet.append(framer.carriedBytes.extracting(0..<TSPacket.byteCount))
+            framer.appendCarried(TSPacket.byteCount, to: &held[last].packet)
             let finding = finder.examine(held[last].packet, from: begun, at: position)
             note(finding, context: &context)
             position &+= Int64(TSPacket.byteCount)
         case .stray(let count):
-            held[last].packet.append(framer.carriedBytes.extracting(0..<count))
+            framer.appendCarried(count, to: &held[last].packet)
             position &+= Int64(count)
             noteStray(count, context: &context)
         case .none:

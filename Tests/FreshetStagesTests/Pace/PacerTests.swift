@@ -64,6 +64,20 @@ import Testing
         #expect(pacer.restartCount == 0)
     }
 
+    @Test func aHostThatWakesLateEveryTimeKeepsUp() {
+        var pacer = Pacer()
+        var now = at(0)
+        var worst: Int64 = 0
+        // A packet every 1 ms of stream; every sleep ends 10 ms late.
+        for step in 0..<20_000 as Range<Int64> {
+            let departure = pacer.departure(of: MediaTime(ticks: step * 27_000), now: now)
+            if departure > now { now = departure + .milliseconds(10) }
+            worst = max(worst, now.nanoseconds - step * 1_000_000)
+        }
+        #expect(pacer.restartCount == 0)
+        #expect(worst < 40_000_000)
+    }
+
     @Test func aLongStallStartsTheScheduleAnew() {
         var pacer = Pacer()
         _ = pacer.departure(of: MediaTime(ticks: 0), now: at(0))
