@@ -93,8 +93,8 @@ public struct Pacer: Sendable {
             if now - departure <= configuration.burstLimit { return departure }
         }
         guard lateness > configuration.burstLimit else { return scheduled }
-        // Where the wake-ups themselves come late, each sends what has become due within the burst limit: with
-        // one packet a wake-up a busy host would fall behind for good.
+        // Where the wake-ups themselves come late, each sends what has become due within the burst limit:
+        // with one packet a wake-up a busy host would fall behind for good.
         catchUp = (catchUp == nil ? now : now - configuration.burstLimit, scheduled)
         return now
     }
