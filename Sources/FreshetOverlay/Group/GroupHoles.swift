@@ -46,10 +46,14 @@ public struct GroupHole: Sendable {
     public var wasAskedAtOnce = false
     /// The first own request went out before any other was heard.
     public var wasAskedFirst = false
+    /// It is quiet because of an announcement, not of a request.
+    public var wasPromised = false
     /// The segment was told that this member takes care of it.
     public var wasAnnounced = false
     /// The place, in the table of promises, of who made this hole quiet; 255: nobody.
     public var promiser: UInt8 = .max
+    /// The place of one whose announcement of this packet's repair came to nothing; 255: nobody.
+    public var liar: UInt8 = .max
     /// When the first request in the present scope went out or was heard.
     public var askedAt: Instant
 

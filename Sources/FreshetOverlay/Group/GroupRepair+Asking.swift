@@ -130,8 +130,12 @@ extension GroupRepair {
                 hasAskingHoles = true
             }
         case .quiet:
-            if hole.promiser != .max { promises.breakPromise(hole.promiser, now: now) }
+            if hole.promiser != .max {
+                promises.breakPromise(hole.promiser, now: now)
+                if hole.wasPromised { hole.liar = hole.promiser }
+            }
             hole.promiser = .max
+            hole.wasPromised = false
             judge(hole)
             if hole.scope == .segment, shouldLeaveSegment(hole, now: now) {
                 segmentHelp &-= segmentHelp / 4
@@ -253,13 +257,14 @@ extension GroupRepair {
     mutating func hearNotice(_ sequence: Int64, place: UInt8, until due: Instant, now: Instant) {
         guard let index = holes.index(of: sequence) else { return }
         var hole = holes[index]
-        guard hole.suppressions < 3 else { return }
+        guard hole.suppressions < 3, hole.liar != place else { return }
         // Half of what is left of the time at most: a promise that is broken must leave time for another way.
         let half = now + (hole.noticed + configuration.latency - now) / 2
         let end = min(due, half)
         // The same promise again is no other.
         if hole.phase == .quiet, hole.due >= end || hole.promiser == place { return }
         beQuiet(&hole, until: end, place: place)
+        hole.wasPromised = true
         holes[index] = hole
         holes.wake(at: hole.due)
     }

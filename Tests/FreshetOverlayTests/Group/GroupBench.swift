@@ -263,6 +263,12 @@ final class GroupBench {
         }
     }
 
+    /// Gives member `index` a datagram of control that nobody here sent.
+    func give(_ datagram: [UInt8], to index: Int, from peer: UInt32, isLocal: Bool) {
+        members[index].node.read(datagram.span.bytes, from: Peer(peer), isLocal: isLocal, now: now)
+        drain(index)
+    }
+
     /// The source sends packet `sequence` now.
     func send(_ sequence: Int64) {
         guard var packet = pool.allocate() else { preconditionFailure("the bench holds too many packets") }

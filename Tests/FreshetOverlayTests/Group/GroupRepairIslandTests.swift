@@ -80,7 +80,7 @@ import Testing
 
     @Test func anIslandHealsItsOwnLosses() {
         let trip = Nanoseconds.milliseconds(2)
-        let outcome = Self.island(200, packets: 600 * Self.scale, seed: 7, localTrip: trip) { _, _, chance in
+        let outcome = Self.island(200, packets: 300 * Self.scale, seed: 7, localTrip: trip) { _, _, chance in
             chance.chance(1, in: 100)
         }
         Self.describe("island of 200, 1 % each", outcome, localTrip: trip)
@@ -91,7 +91,7 @@ import Testing
     }
     @Test func whatTheWholeIslandMissesIsAskedForOnce() {
         let trip = Nanoseconds.milliseconds(2)
-        let outcome = Self.island(200, packets: 600 * Self.scale, seed: 8, localTrip: trip) {
+        let outcome = Self.island(200, packets: 300 * Self.scale, seed: 8, localTrip: trip) {
             sequence, _, _ in
             sequence % 20 == 0
         }
