@@ -1,9 +1,10 @@
 public import FreshetCore
 
-/// How long an answer takes: from the moment that a request went out, or was heard, to the moment that the repair came.
+/// How long an answer takes: from the moment that a request went out, or was heard, to the moment that the
+/// repair came.
 ///
-/// Smoothed mean and mean deviation as TCP keeps them (RFC 6298 §2). It serves two ends: when to ask again, and how long to
-/// leave an answer to somebody better placed before giving it oneself.
+/// Smoothed mean and mean deviation as TCP keeps them (RFC 6298 §2). It serves two ends: when to ask again,
+/// and how long to leave an answer to somebody better placed before giving it oneself.
 public struct AnswerTime: Sendable {
     /// The smoothed time; the first guess until something was measured.
     public private(set) var smoothed: Nanoseconds

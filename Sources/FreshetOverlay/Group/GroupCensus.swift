@@ -1,12 +1,12 @@
 public import FreshetCore
 
-/// What the source knows of its group: how many there are, how far they are, and how often they should report so that their
-/// reports stay few.
+/// What the source knows of its group: how many there are, how far they are, and how often they should
+/// report so that their reports stay few.
 ///
-/// Size: each report stands for as many members as would report in its interval, so the sum of the intervals of all reports
-/// heard in a window, divided by the window, is the number of members, however the intervals differ. Distance: the largest
-/// round trip of the window, but for a single one that stands out when there are others, so that one member cannot slow
-/// the whole group down alone.
+/// Size: each report stands for as many members as would report in its interval, so the sum of the intervals
+/// of all reports heard in a window, divided by the window, is the number of members, however the intervals
+/// differ. Distance: the largest round trip of the window, but for a single one that stands out when there
+/// are others, so that one member cannot slow the whole group down alone.
 public struct GroupCensus: Sendable {
     private struct Bucket: Sendable {
         var weight: UInt64 = 0

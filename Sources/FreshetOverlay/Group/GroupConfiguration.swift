@@ -45,7 +45,8 @@ public struct GroupConfiguration: Sendable {
     public var segmentSizeEstimate: UInt64 = 256
     /// How long an answer from the own segment takes, until it was measured.
     public var segmentAnswerTime: Nanoseconds = .milliseconds(5)
-    /// K: the window of waits before asking, in round trips. RFC 5401 takes 4, or 6 where requests are not heard by all.
+    /// K: the window of waits before asking, in round trips. RFC 5401 takes 4, or 6 where requests are not
+    /// heard by all.
     public var backoffFactor: Int64 = 6
     /// Requests to the own segment before the whole group is asked.
     public var segmentRounds: UInt8 = 2
@@ -63,8 +64,8 @@ public struct GroupConfiguration: Sendable {
     public var answerHoldOff: Nanoseconds = .zero
     /// Repair bytes the source sends for a thousand bytes of media.
     public var repairPerMille = 250
-    /// The same for a member, on its own segment: two hundred who miss one packet in a hundred miss nearly every packet
-    /// between them.
+    /// The same for a member, on its own segment: two hundred who miss one packet in a hundred miss nearly
+    /// every packet between them.
     public var segmentRepairPerMille = 1000
     /// Repair bytes it may send at once.
     public var repairBurst = 128 * 1024
@@ -76,8 +77,8 @@ public struct GroupConfiguration: Sendable {
     public var noticeInterval: Nanoseconds = .seconds(1)
     /// Time between a member's digests.
     public var digestInterval: Nanoseconds = .milliseconds(20)
-    /// Who gets digests, or requests by unicast. Until it is given, the peer that the source's reports come from, or for
-    /// digests the elected repairer.
+    /// Who gets digests, or requests by unicast. Until it is given, the peer that the source's reports come
+    /// from, or for digests the elected repairer.
     public var upstream: Peer?
 
     /// The defaults, for a member `ssrc` of the group of `mediaSSRC`, whose holes are given up after `latency`.

@@ -14,8 +14,8 @@ extension GroupRepair {
             counts.overLimit &+= 1
             return
         }
-        // The elected one answers at once. The others answer when it is itself who asks, or when it was asked before and the
-        // asker still has nothing; then one of them comes first.
+        // The elected one answers at once. The others answer when it is itself who asks, or when it was
+        // asked before and the asker still has nothing; then one of them comes first.
         var patience = segmentAnswer.timeout
         if let said = ask.patience { patience = min(patience, said - said / 4) }
         var wait = Nanoseconds.zero
@@ -44,7 +44,8 @@ extension GroupRepair {
             counts.overLimit &+= 1
             return
         }
-        // Requests of the time in which the repair is still on its way to the farthest member ask for what is coming.
+        // Requests of the time in which the repair is still on its way to the farthest member ask for what
+        // is coming.
         let holdOff = census.roundTrip + census.roundTrip / 4
         let isNew = answers.request(
             sequence, scope: .group, due: now + configuration.answerHoldOff, holdOff: holdOff, now: now)
@@ -67,8 +68,8 @@ extension GroupRepair {
             due: now + configuration.digestInterval, holdOff: configuration.digestInterval * 2, now: now)
     }
 
-    /// The next repair to send, copied into a slot of `pool`; `nil` when there is none, the allowance is used up, or the
-    /// pool is empty.
+    /// The next repair to send, copied into a slot of `pool`; `nil` when there is none, the allowance is
+    /// used up, or the pool is empty.
     public mutating func nextRepair(pool: PacketPool, now: Instant) -> OutgoingRepair? {
         while let answer = answers.next() {
             guard let packet = held.copy(answer.sequence, from: pool) else {

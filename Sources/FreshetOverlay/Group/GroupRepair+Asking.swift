@@ -36,9 +36,9 @@ extension GroupRepair {
         configuration.feedback == .multicast && isSourceSpecific ? .unicast : configuration.feedback
     }
 
-    /// Whom a new hole is asked of first: the segment where somebody there answers and is nearer than the source. The
-    /// elected one asks beyond at once when its segment seldom had what it missed (but for one in eight, to notice when
-    /// that changes); the others wait for its announcement in that case.
+    /// Whom a new hole is asked of first: the segment where somebody there answers and is nearer than the
+    /// source. The elected one asks beyond at once when its segment seldom had what it missed (but for one
+    /// in eight, to notice when that changes); the others wait for its announcement in that case.
     private mutating func firstScope(now: Instant) -> RepairScope {
         guard mode == .multicast, election.hasRepairer, segmentAnswer.smoothed * 2 < groupRoundTrip else {
             return .group
@@ -51,8 +51,8 @@ extension GroupRepair {
     private mutating func isCaller(_ scope: RepairScope) -> Bool {
         if scope == .segment { return election.isElected || segmentRole.isCaller }
         if election.isElected, !hasDrawnRole {
-            // The elected members of all segments ask for everybody, and nobody may have told them who is to begin: about
-            // four of them do, and one of those is left after the first loss.
+            // The elected members of all segments ask for everybody, and nobody may have told them who is to
+            // begin: about four of them do, and one of those is left after the first loss.
             hasDrawnRole = true
             if random.chance(configuration.segmentSizeEstimate * 4, in: sizeEstimate.value) {
                 groupRole.appoint()
@@ -61,8 +61,8 @@ extension GroupRepair {
         return groupRole.isCaller
     }
 
-    /// The wait before asking. A caller has none; others draw one from a window that doubles with each round that brought
-    /// nothing, and that shrinks, within reason, when the packet would come too late.
+    /// The wait before asking. A caller has none; others draw one from a window that doubles with each round
+    /// that brought nothing, and that shrinks, within reason, when the packet would come too late.
     private mutating func waitBeforeAsking(
         _ scope: RepairScope, round: UInt8, noticed: Instant, now: Instant
     ) -> Nanoseconds {
@@ -79,7 +79,8 @@ extension GroupRepair {
         var factor = base &<< Int64(min(round, 4))
         let slack = noticed + configuration.latency - now
         let useful = trip.count > 0 ? (slack - trip - trip / 4).count / trip.count : factor
-        // Below three round trips too many would ask before they hear each other; once asked for, a packet is missed by few.
+        // Below three round trips too many would ask before they hear each other; once asked for, a packet
+        // is missed by few.
         factor = max(min(factor, useful), min(base, round == 0 ? 3 : 1))
         return NackBackoff.draw(window: trip * factor, groupSize: size, random: &random)
     }

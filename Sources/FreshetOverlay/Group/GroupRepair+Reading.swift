@@ -6,8 +6,8 @@ extension GroupRepair {
     /// Packets that one datagram's requests and notices may name; what is behind them is passed over.
     static var namedLimit: Int { 1024 }
 
-    /// A control datagram came from `peer`. `isLocal` says that it came from the own segment, by its hop limit or its
-    /// address. What is not RTCP, not about this stream, or one's own is passed over.
+    /// A control datagram came from `peer`. `isLocal` says that it came from the own segment, by its hop
+    /// limit or its address. What is not RTCP, not about this stream, or one's own is passed over.
     public mutating func read(_ control: RawSpan, from peer: Peer, isLocal: Bool, now: Instant) {
         guard var packets = CompoundPacket(parsing: control, allowsReducedSize: true) else { return }
         if isLocal { neighbourHeard = now }

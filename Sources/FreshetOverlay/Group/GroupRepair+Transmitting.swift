@@ -6,8 +6,8 @@ extension GroupRepair {
     /// Room that the longest datagram needs.
     public static var datagramByteCount: Int { 512 }
 
-    /// The next control datagram, written to the front of `bytes` (``datagramByteCount`` are enough), and where it is to
-    /// go; `nil` when there is none.
+    /// The next control datagram, written to the front of `bytes` (``datagramByteCount`` are enough), and
+    /// where it is to go; `nil` when there is none.
     public mutating func nextTransmit(
         into bytes: inout MutableRawSpan, now: Instant
     ) -> (destination: Destination, byteCount: Int)? {

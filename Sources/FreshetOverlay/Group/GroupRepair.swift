@@ -11,11 +11,13 @@ public struct OutgoingRepair: ~Copyable {
 
 /// Repair on a multicast group: one for every member, viewer or relay, and one for the source.
 ///
-/// Who misses a packet asks on its own segment first, where an elected member answers at once; what the segment misses is asked
-/// for in the group by one member while thousands hear it and stay quiet (RFC 5401, SRM), and the source's one repair to the
-/// group heals them all. Pure: the edge gives it packets, control datagrams and the time, and is given datagrams and repairs.
+/// Who misses a packet asks on its own segment first, where an elected member answers at once; what the
+/// segment misses is asked for in the group by one member while thousands hear it and stay quiet (RFC 5401,
+/// SRM), and the source's one repair to the group heals them all. Pure: the edge gives it packets, control
+/// datagrams and the time, and is given datagrams and repairs.
 ///
-/// Everything is bounded and taken at start: holes, packets held, answers pending, peers remembered, and what repair may cost.
+/// Everything is bounded and taken at start: holes, packets held, answers pending, peers remembered, and
+/// what repair may cost.
 public struct GroupRepair: ~Copyable {
     /// The parameters, as given.
     public let configuration: GroupConfiguration
@@ -61,8 +63,8 @@ public struct GroupRepair: ~Copyable {
     var missingSinceReport: UInt32 = 0
     var receptionLoss: UInt32 = 0
 
-    /// A node in the role that `configuration` says. `random` gives it waits of its own: two members of a group must not be
-    /// given the same.
+    /// A node in the role that `configuration` says. `random` gives it waits of its own: two members of a
+    /// group must not be given the same.
     public init(_ configuration: GroupConfiguration, random: PRNG) {
         let isSource = configuration.role == .source
         let serves = configuration.serves || isSource || configuration.role == .designatedReceiver
@@ -104,8 +106,8 @@ public struct GroupRepair: ~Copyable {
     var isSource: Bool { configuration.role == .source }
     var serves: Bool { configuration.serves || configuration.role != .member }
 
-    /// The stream starts anew under another SSRC: all that is known of the old packets is forgotten, what is known of the
-    /// group stays.
+    /// The stream starts anew under another SSRC: all that is known of the old packets is forgotten, what is
+    /// known of the group stays.
     public mutating func restart(mediaSSRC: UInt32) {
         self.mediaSSRC = RTPHeader.originalSSRC(mediaSSRC)
         holes = GroupHoles(capacity: isSource ? 1 : max(1, configuration.holeCapacity))
@@ -118,9 +120,9 @@ public struct GroupRepair: ~Copyable {
 
     // MARK: What the line carries
 
-    /// A packet of the stream passed: a source gives every packet it sends, a member every packet it receives, duplicates
-    /// and repairs too. A node that serves keeps a share of it. `isLocal` says whether it came from the own segment, if that
-    /// is known; it serves the counts.
+    /// A packet of the stream passed: a source gives every packet it sends, a member every packet it
+    /// receives, duplicates and repairs too. A node that serves keeps a share of it. `isLocal` says whether
+    /// it came from the own segment, if that is known; it serves the counts.
     public mutating func note(_ packet: borrowing Packet, isLocal: Bool? = nil, now: Instant) {
         let info = packet.info
         guard info.flags.contains(.hasSequence) else { return }
@@ -180,7 +182,8 @@ public struct GroupRepair: ~Copyable {
     /// True when something waits to be drained at once, whatever ``nextDeadline`` says.
     public var hasWork: Bool { hasAskingHoles || wantsLossNotice || answers.hasReady }
 
-    /// Lets time pass up to `now`. Afterwards ``nextTransmit(into:now:)`` and ``nextRepair(pool:now:)`` are drained.
+    /// Lets time pass up to `now`. Afterwards ``nextTransmit(into:now:)`` and ``nextRepair(pool:now:)`` are
+    /// drained.
     public mutating func advance(to now: Instant) {
         if let due = holes.nextDue, due <= now { advanceHoles(to: now) }
         answers.advance(to: now)

@@ -1,11 +1,11 @@
 public import FreshetCore
 import FreshetWire
 
-/// The packets of the last moments, to be given to those who miss them: a ring by sequence number that shares the packets'
-/// slots and copies nothing.
+/// The packets of the last moments, to be given to those who miss them: a ring by sequence number that
+/// shares the packets' slots and copies nothing.
 ///
-/// What is kept is bounded twice: by the number of places, and by age. A packet takes the place of the one `capacity` before
-/// it.
+/// What is kept is bounded twice: by the number of places, and by age. A packet takes the place of the one
+/// `capacity` before it.
 public struct HeldPackets: ~Copyable {
     private var slots: FixedSlots<Packet>
     /// When each was put in: a packet made on this host has no arrival.
@@ -28,8 +28,8 @@ public struct HeldPackets: ~Copyable {
 
     private func place(_ sequence: Int64) -> Int { Int(sequence & mask) }
 
-    /// Keeps a share of `packet`; old ones go. Packets without a sequence number, or from before all that is kept, are
-    /// passed over.
+    /// Keeps a share of `packet`; old ones go. Packets without a sequence number, or from before all that is
+    /// kept, are passed over.
     public mutating func put(_ packet: borrowing Packet, now: Instant) {
         guard packet.info.flags.contains(.hasSequence) else { return }
         let sequence = packet.info.extendedSequence
@@ -74,8 +74,8 @@ public struct HeldPackets: ~Copyable {
     /// The numbers between which packets are held; `nil` when none is.
     public var range: ClosedRange<Int64>? { isEmpty ? nil : oldest...max(oldest, newest) }
 
-    /// Packet `sequence` again, in a slot of its own from `pool`, marked as a retransmission; `nil` when it is not held or
-    /// the pool is empty.
+    /// Packet `sequence` again, in a slot of its own from `pool`, marked as a retransmission; `nil` when it
+    /// is not held or the pool is empty.
     public func copy(_ sequence: Int64, from pool: PacketPool) -> Packet? {
         guard contains(sequence), var copy = pool.allocate() else { return nil }
         let isWhole = slots.withElement(place(sequence)) { packet in

@@ -1,7 +1,8 @@
 public import FreshetCore
 public import FreshetWire
 
-/// Who answers first on a segment: the member with the best reception, nearest to the source, elected by what the members say.
+/// Who answers first on a segment: the member with the best reception, nearest to the source, elected by
+/// what the members say.
 ///
 /// ```
 ///            nobody heard for a while,             a better one is heard
@@ -11,8 +12,9 @@ public import FreshetWire
 ///      `-- much better than the elected '
 /// ```
 ///
-/// The elected one says so once a second; three silent seconds end the office. Members that are about as good as the elected
-/// one leave it alone, so the office does not wander. (LBRM's logger, PGM's designated local repairer.)
+/// The elected one says so once a second; three silent seconds end the office. Members that are about as
+/// good as the elected one leave it alone, so the office does not wander. (LBRM's logger, PGM's designated
+/// local repairer.)
 public struct LocalRepairer: Sendable {
     /// Who holds the office, as far as this member knows.
     public struct Holder: Sendable {

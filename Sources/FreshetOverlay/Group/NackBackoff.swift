@@ -1,10 +1,11 @@
 public import FreshetCore
 
-/// How long to wait before asking, so that of thousands who miss the same packet only a few do: a random time in a window,
-/// late instants far likelier than early ones, the more so the larger the group (RFC 5401 §3.2.2, truncated exponential).
+/// How long to wait before asking, so that of thousands who miss the same packet only a few do: a random
+/// time in a window, late instants far likelier than early ones, the more so the larger the group (RFC 5401
+/// §3.2.2, truncated exponential).
 ///
-/// The wait is `window × (1 - x / λ)`, where λ = ln(group size) + 1 and x is exponentially distributed with mean 1, drawn
-/// again until it is below λ. Integers only, so that a seed gives the same waits everywhere.
+/// The wait is `window × (1 - x / λ)`, where λ = ln(group size) + 1 and x is exponentially distributed with
+/// mean 1, drawn again until it is below λ. Integers only, so that a seed gives the same waits everywhere.
 public enum NackBackoff {
     /// A wait in `0 ... window` for one of about `groupSize` members.
     public static func draw(

@@ -1,10 +1,11 @@
 public import FreshetCore
 
-/// The requests that a holder of packets has heard and may answer: one place a packet, so that a thousand requests for it are
-/// one answer, and a time after each answer in which requests for it are taken as sent before it was heard.
+/// The requests that a holder of packets has heard and may answer: one place a packet, so that a thousand
+/// requests for it are one answer, and a time after each answer in which requests for it are taken as sent
+/// before it was heard.
 ///
-/// Places are by sequence number; two packets that want the same place at once are `capacity` apart, and the newer one has to
-/// wait for the next request.
+/// Places are by sequence number; two packets that want the same place at once are `capacity` apart, and the
+/// newer one has to wait for the next request.
 public struct PendingAnswers: ~Copyable {
     struct Entry {
         var sequence = Int64.min
@@ -37,9 +38,9 @@ public struct PendingAnswers: ~Copyable {
 
     private func place(_ sequence: Int64) -> Int { Int(sequence & mask) }
 
-    /// Somebody asks for `sequence`: it will be answered at `due` unless somebody else does. False when that needs nothing
-    /// new: it is pending already, was answered within `holdOff`, or the place is taken. With `onlyAsker` the repair goes to
-    /// that peer alone unless another asks too before it leaves.
+    /// Somebody asks for `sequence`: it will be answered at `due` unless somebody else does. False when that
+    /// needs nothing new: it is pending already, was answered within `holdOff`, or the place is taken. With
+    /// `onlyAsker` the repair goes to that peer alone unless another asks too before it leaves.
     public mutating func request(
         _ sequence: Int64, scope: RepairScope, onlyAsker: Peer? = nil, due: Instant, holdOff: Nanoseconds,
         now: Instant
@@ -63,9 +64,9 @@ public struct PendingAnswers: ~Copyable {
         return true
     }
 
-    /// A request for `sequence` was heard that somebody better placed should answer: true when it is the second one and the
-    /// first was `patience` ago without a repair, so that nobody seems to. Only a request shows that: a repair that is not
-    /// heard may have been lost on the way to this holder alone.
+    /// A request for `sequence` was heard that somebody better placed should answer: true when it is the
+    /// second one and the first was `patience` ago without a repair, so that nobody seems to. Only a request
+    /// shows that: a repair that is not heard may have been lost on the way to this holder alone.
     public mutating func isUnanswered(_ sequence: Int64, patience: Nanoseconds, now: Instant) -> Bool {
         let index = place(sequence)
         if entries[index].isPending { return entries[index].sequence == sequence }
@@ -78,8 +79,8 @@ public struct PendingAnswers: ~Copyable {
         return false
     }
 
-    /// A repair of `sequence` was heard: nothing is left to answer. Gives the time since the request when that was the
-    /// only one, which tells how long answers take.
+    /// A repair of `sequence` was heard: nothing is left to answer. Gives the time since the request when
+    /// that was the only one, which tells how long answers take.
     public mutating func noteRepair(_ sequence: Int64, now: Instant) -> Nanoseconds? {
         let index = place(sequence)
         guard entries[index].sequence == sequence else {

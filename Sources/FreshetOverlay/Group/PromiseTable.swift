@@ -1,10 +1,11 @@
 public import FreshetCore
 
-/// Who keeps what they promise. A request or a loss notice that is heard promises a repair; a peer whose promises came to
-/// nothing several times is not listened to for a while, so that nobody silences a group by announcing what never comes.
+/// Who keeps what they promise. A request or a loss notice that is heard promises a repair; a peer whose
+/// promises came to nothing several times is not listened to for a while, so that nobody silences a group by
+/// announcing what never comes.
 ///
-/// The table is small: a new peer takes the place of the least blamed. What many invented peers can do is bounded by how
-/// often one hole may be kept quiet at all.
+/// The table is small: a new peer takes the place of the least blamed. What many invented peers can do is
+/// bounded by how often one hole may be kept quiet at all.
 public struct PromiseTable: Sendable {
     private struct Entry: Sendable {
         var peer = Peer(.max)

@@ -1,5 +1,6 @@
-/// What repair may cost: bytes in proportion to the media that passed, with a little to start from. Every repair is paid from
-/// it, so whatever is asked for, by whomever, repair never takes more than its share of the line.
+/// What repair may cost: bytes in proportion to the media that passed, with a little to start from. Every
+/// repair is paid from it, so whatever is asked for, by whomever, repair never takes more than its share of
+/// the line.
 public struct RepairAllowance: Sendable {
     private let perMille: Int64
     private let limit: Int64
@@ -26,11 +27,12 @@ public struct RepairAllowance: Sendable {
     }
 }
 
-/// How much of the repair each asker may take, so that one that claims to miss everything leaves something for the others.
+/// How much of the repair each asker may take, so that one that claims to miss everything leaves something
+/// for the others.
 ///
-/// Each packet asked for fills the asker's measure by one; each packet of media empties all measures by a share. A full
-/// measure is not listened to. The table is small: a new asker takes the place of the one with the emptiest measure, so
-/// heavy askers stay known.
+/// Each packet asked for fills the asker's measure by one; each packet of media empties all measures by a
+/// share. A full measure is not listened to. The table is small: a new asker takes the place of the one with
+/// the emptiest measure, so heavy askers stay known.
 public struct AskerTable: Sendable {
     private struct Entry: Sendable {
         var peer = Peer(.max)

@@ -1,8 +1,8 @@
 public import FreshetCore
 
-/// When a member reports to the source. The source sets the interval so that all members together report at a bounded rate;
-/// each draws its own instants from it, and when the interval changes the wait that runs is changed with it (RFC 3550 §6.3,
-/// reconsideration both ways).
+/// When a member reports to the source. The source sets the interval so that all members together report at
+/// a bounded rate; each draws its own instants from it, and when the interval changes the wait that runs is
+/// changed with it (RFC 3550 §6.3, reconsideration both ways).
 public struct ReportClock: Sendable {
     /// The interval in force; `nil` while the source has set none, and then there are no reports.
     public private(set) var interval: Nanoseconds?

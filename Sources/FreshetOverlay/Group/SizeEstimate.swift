@@ -1,7 +1,8 @@
 /// How many members a request has to be kept from: what the source says, corrected by what is heard.
 ///
-/// A wrong size costs little (RFC 5401: a hundred times too small is ten times as many requests) and shows at once: more than a
-/// few requests for one packet mean that the size is too small, and it is doubled until they are few.
+/// A wrong size costs little (RFC 5401: a hundred times too small is ten times as many requests) and shows
+/// at once: more than a few requests for one packet mean that the size is too small, and it is doubled until
+/// they are few.
 public struct SizeEstimate: Sendable {
     private var base: UInt64
     private var doublings: UInt8 = 0

@@ -35,8 +35,8 @@ final class SharedPacket {
     init(_ packet: consuming Packet) { self.packet = packet }
 }
 
-/// A group in virtual time: one source, members on islands (segments) or alone, and every datagram between them. Two members
-/// are their delays apart; to another island the way over the backbone comes on top.
+/// A group in virtual time: one source, members on islands (segments) or alone, and every datagram between
+/// them. Two members are their delays apart; to another island the way over the backbone comes on top.
 final class GroupBench {
     private struct Event {
         enum Kind: UInt8 { case timer, control, media }

@@ -17,7 +17,8 @@ import Testing
         var losses = 0
     }
 
-    /// An island of `count`, whose members are up to `localTrip` apart (there and back) and far from the source, receives
+    /// An island of `count`, whose members are up to `localTrip` apart (there and back) and far from the
+    /// source, receives
     /// `packets` packets, 2 ms apart. `isLost` says who misses what.
     static func island(
         _ count: Int, packets: Int64, seed: UInt64, localTrip: Nanoseconds, repairLoss: UInt64 = 10,

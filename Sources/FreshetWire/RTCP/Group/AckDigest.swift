@@ -1,5 +1,6 @@
-/// What a member has and has not, as a bitmap: an RTCP APP packet named "FRSH", subtype 12, sent to the designated receiver in
-/// groups where nobody asks aloud (RMTP; Lin and Paul, INFOCOM 1996). Its layout is in the WireProtocol page.
+/// What a member has and has not, as a bitmap: an RTCP APP packet named "FRSH", subtype 12, sent to the
+/// designated receiver in groups where nobody asks aloud (RMTP; Lin and Paul, INFOCOM 1996). Its layout is
+/// in the WireProtocol page.
 public struct AckDigest: Equatable, Sendable {
     /// Whose digest it is.
     public var senderSSRC: UInt32

@@ -1,8 +1,8 @@
-/// What the source of a group tells all members about the group: an RTCP APP packet named "FRSH", subtype 8, sent with its
-/// heartbeats. Its layout is in the WireProtocol page.
+/// What the source of a group tells all members about the group: an RTCP APP packet named "FRSH", subtype 8,
+/// sent with its heartbeats. Its layout is in the WireProtocol page.
 ///
-/// Members cannot know how far apart they are or how many, and both decide how long to wait before asking (RFC 5401 §3.2.2
-/// has the sender advertise them too).
+/// Members cannot know how far apart they are or how many, and both decide how long to wait before asking
+/// (RFC 5401 §3.2.2 has the sender advertise them too).
 public struct GroupAdvice: Equatable, Sendable {
     /// Marks; bits not named here are sent as zero and ignored.
     public struct Flags: OptionSet, Sendable {
@@ -10,7 +10,8 @@ public struct GroupAdvice: Equatable, Sendable {
         public let rawValue: UInt8
         /// The marks whose bits are set in `rawValue`.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
-        /// Members do not hear each other on this group (source-specific multicast): they ask the source by unicast.
+        /// Members do not hear each other on this group (source-specific multicast): they ask the source by
+        /// unicast.
         public static let isSourceSpecific = Flags(rawValue: 1 << 0)
     }
 

@@ -1,8 +1,8 @@
 /// One member's report to the source of a group: an RTCP APP packet named "FRSH", subtype 11. Its layout is in the
 /// WireProtocol page.
 ///
-/// It says how often its sender reports, so that the source can tell the size of the group from the few reports of one
-/// moment: each stands for as many members as would have reported in its interval.
+/// It says how often its sender reports, so that the source can tell the size of the group from the few
+/// reports of one moment: each stands for as many members as would have reported in its interval.
 public struct GroupReport: Equatable, Sendable {
     /// Who reports.
     public var senderSSRC: UInt32

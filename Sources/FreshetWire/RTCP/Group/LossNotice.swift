@@ -1,5 +1,6 @@
-/// "These are known to be missing, and their repair is under way": an RTCP APP packet named "FRSH", subtype 9, so that others
-/// need not ask. PGM's NAK confirmation (RFC 3208 §5.2) is the idea. Its layout is in the WireProtocol page.
+/// "These are known to be missing, and their repair is under way": an RTCP APP packet named "FRSH", subtype
+/// 9, so that others need not ask. PGM's NAK confirmation (RFC 3208 §5.2) is the idea. Its layout is in the
+/// WireProtocol page.
 ///
 /// A promise: whoever gives it and does not keep it is not listened to for long.
 public struct LossNotice: Equatable, Sendable {

@@ -1,5 +1,5 @@
-/// "I answer for this segment": an RTCP APP packet named "FRSH", subtype 10, which the elected local repairer sends to its
-/// segment about once a second. Its layout is in the WireProtocol page.
+/// "I answer for this segment": an RTCP APP packet named "FRSH", subtype 10, which the elected local
+/// repairer sends to its segment about once a second. Its layout is in the WireProtocol page.
 public struct RepairerNotice: Equatable, Sendable {
     /// Marks; bits not named here are sent as zero and ignored.
     public struct Flags: OptionSet, Sendable {
@@ -17,8 +17,8 @@ public struct RepairerNotice: Equatable, Sendable {
     public var mediaSSRC: UInt32
     /// Marks.
     public var flags: Flags
-    /// How well placed it is, less is better: the share of packets it misses in 1/256 in the high byte, its distance from
-    /// the source in the low one.
+    /// How well placed it is, less is better: the share of packets it misses in 1/256 in the high byte, its
+    /// distance from the source in the low one.
     public var rank: UInt16
 
     /// A notice of these values.

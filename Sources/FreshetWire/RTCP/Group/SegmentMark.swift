@@ -1,14 +1,15 @@
-/// "This datagram is for the segment": an RTCP APP packet named "FRSH", subtype 13, in front of a request that members of the
-/// own segment are to answer. Its layout is in the WireProtocol page.
+/// "This datagram is for the segment": an RTCP APP packet named "FRSH", subtype 13, in front of a request
+/// that members of the own segment are to answer. Its layout is in the WireProtocol page.
 ///
-/// A hop limit keeps such a datagram near where it can; the mark says so where it cannot, and tells the source, when it is
-/// near itself, that it is not the one asked.
+/// A hop limit keeps such a datagram near where it can; the mark says so where it cannot, and tells the
+/// source, when it is near itself, that it is not the one asked.
 public struct SegmentMark: Equatable, Sendable {
     /// Who asks.
     public var senderSSRC: UInt32
 
-    /// How long the asker waits for an answer before it asks again, in hundredths of a millisecond; 0: it does not say. Who
-    /// answers takes requests within most of that time for ones that the answer has not reached yet.
+    /// How long the asker waits for an answer before it asks again, in hundredths of a millisecond; 0: it
+    /// does not say. Who answers takes requests within most of that time for ones that the answer has not
+    /// reached yet.
     public var patience: UInt16
 
     /// A mark by `senderSSRC`.
