@@ -26,10 +26,10 @@ class Lane:
     def file(self, name):
         return os.path.join(self.folder, name)
 
-    def up(self, links, seed):
-        """Starts the emulator: for each host a pair of links (what it sends, what it gets) as text."""
-        ports = [{"tap": "t0", "in": str(host.keeper.pid), "up": pair[0], "down": pair[1]}
-                 for host, pair in zip(self.hosts, links)]
+    def up(self, links, seed, segments=1):
+        """Starts the emulator: for each host and segment a pair of links (what it sends, what it gets) as text."""
+        ports = [{"tap": f"t{number % segments}", "segment": str(number % segments), "up": pair[0], "down": pair[1],
+                  "in": str(self.hosts[number // segments].keeper.pid)} for number, pair in enumerate(links)]
         with open(self.file("link.json5"), "w") as file:
             json.dump({"seed": seed, "packets": 65536, "ports": ports}, file)
         for name in ("said", "figures"):
@@ -45,7 +45,8 @@ class Lane:
         else:
             raise SystemExit(f"the emulator does not start: {open(said).read()}")
         for number, host in enumerate(self.hosts):
-            host.run("ip", "addr", "add", f"10.7.0.{number + 1}/24", "dev", "t0")
+            for segment in range(segments):
+                host.run("ip", "addr", "add", f"10.7.{segment}.{number + 1}/24", "dev", f"t{segment}")
             host.run("ip", "route", "add", "239.0.0.0/8", "dev", "t0")
 
     def start(self, host, commands, output=None):

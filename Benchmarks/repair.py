@@ -4,6 +4,7 @@
   scripts/bench repair --quick                 a few points that decide
   scripts/bench repair --points 50/2.5/5,50/4/20,50/3/5/20   round trip in ms / latency in round trips / loss in % [/ burst]
   scripts/bench repair --startup               30 % loss from the first moment: how long until the stream is there
+  scripts/bench repair --paths                 two paths, one of them cut at any time: is every packet there, once, in time?
   --systems freshet,srt,srt-fec,rist-simple,rist-main,plain   which; --list shows them
   --count N   datagrams that count (default 10000)    --rate MBIT (default 8)     --seed N
   --lanes N   systems side by side (default 4)        --json FILE                 --one-way: only the media is lost
@@ -144,6 +145,34 @@ def measure(tools, lanes, points, chosen):
     return results
 
 
+def paths(tools, lane, chosen):
+    """One stream over two paths of 10 and 30 ms that are cut in turns; every counted packet must be there."""
+    cuts = "cut-every=300ms cut-for=100ms cut-apart=150ms cut-among=paths"
+    lane.up([(f"delay=10 {cuts}", ""), (f"delay=30 {cuts}", ""), ("", ""), ("", "")], chosen["seed"], 2)
+    counter = lane.account()
+    urls = ",".join(f"rtp://10.7.{segment}.2:{FAR_PORT}" for segment in range(2))
+    lane.start(1, [[tools.FRESHET, "watch", urls, "--latency", "60", "--repair", "off", "--fec", "off", "--out",
+                    f"udp://127.0.0.1:{OUT_PORT}?control=off"]])
+    time.sleep(1)
+    lane.start(0, [[tools.FRESHET, "relay", f"udp://127.0.0.1:{IN_PORT}?control=off", "--to", urls]])
+    time.sleep(1)
+    source = lane.stamp("127.0.0.1", IN_PORT, chosen["rate"], chosen["count"])
+    source.wait(chosen["count"] * 1316 * 8 / chosen["rate"] / 1e6 + 60)
+    time.sleep(1)
+    counter.stop()
+    lane.down()
+    got, sent, ports = counter.result(), source.result(), lane.figures()["ports"]
+    rows = [("cuts of either path", ports[0]["up"]["cuts"] + ports[1]["up"]["cuts"]),
+            ("packets that the cuts took, first path", ports[0]["up"]["lost"]["cut"]),
+            ("packets that the cuts took, second path", ports[1]["up"]["lost"]["cut"]),
+            ("packets of the stream counted", sent["counted"]), ("missing", sent["counted"] - got["unique"]),
+            ("twice", got["doubled"]), ("out of order", got["disordered"]), ("delay p50 ms", got["p50"]),
+            ("delay p99 ms", got["p99"])]
+    for title, value in rows:
+        print(f"- {title}: {value}")
+    return 1 if got["unique"] != sent["counted"] or got["doubled"] or got["disordered"] else 0
+
+
 COLUMNS = [("lost", "lost %", 4), ("missing", "packets", 0), ("forward", "bytes sent per media byte", 3),
            ("back", "bytes back", 4), ("p50", "delay p50 ms", 1), ("p99", "p99 ms", 1), ("longest", "longest hole", 0),
            ("head", "until there, s", 2), ("cpu", "CPU-s/Gbit", 2), ("rss", "MB", 0), ("late", "emulator late p99 us", 0)]
@@ -160,7 +189,7 @@ def show(results):
 
 def options(words):
     chosen = {"points": None, "systems": SYSTEMS, "count": 10000, "rate": 8.0, "seed": 1, "lanes": 4, "json": None,
-              "one-way": False, "startup": False, "quick": False}
+              "one-way": False, "startup": False, "quick": False, "paths": False}
     words = list(words)
     while words:
         word = words.pop(0)
@@ -171,7 +200,7 @@ def options(words):
         elif word == "--list":
             print("\n".join(SYSTEMS))
             sys.exit(0)
-        elif key in ("one-way", "startup", "quick"):
+        elif key in ("one-way", "startup", "quick", "paths"):
             chosen[key] = True
         elif key in ("points", "systems", "count", "rate", "seed", "lanes", "json") and words:
             chosen[key] = words.pop(0)
@@ -202,6 +231,9 @@ def main(tools, words):
     work = tempfile.mkdtemp(prefix="freshet-repair-")
     lanes = []
     try:
+        if chosen["paths"]:
+            lanes = [Lane(tools, work, "paths")]
+            return paths(tools, lanes[0], chosen)
         lanes = [Lane(tools, work, f"lane{number}") for number in range(min(chosen["lanes"], len(chosen["systems"])))]
         results = measure(tools, lanes, chosen["points"], chosen)
     finally:

@@ -1,0 +1,73 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Streams over links that lose, with real processes at both ends: what is lost comes again in time.
+@Suite(.timeLimit(.minutes(3)))
+struct RepairTests {
+    /// A link of 50 ms there and back that loses alike both ways, and what repair may cost there.
+    struct Point: Sendable, CustomTestStringConvertible {
+        var loss: String
+        /// Bytes sent per byte of media, headers (2.1 %) and reports among them.
+        var bytes: Double
+
+        var testDescription: String { "\(loss) lost" }
+    }
+
+    // The latency leaves room for machines that are late: scripts/bench repair measures the short ones.
+    @Test(
+        "What a link loses is asked for again and comes in time, at no more than it may cost",
+        arguments: [
+            Point(loss: "1%", bytes: 1.08), Point(loss: "5%", bytes: 1.2), Point(loss: "10%", bytes: 1.5),
+            Point(loss: "20%", bytes: 1.7),
+        ])
+    func repaired(point: Point) async throws {
+        try await Turnstile.shared.pass {
+            let input = try await TestMedia.generated("cbr-8.ts")
+            let scratch = try Scratch()
+            let place = Place.local()
+            let path = try await EmulatedPath(to: place, both: "delay=25 loss=\(point.loss)", seed: 11)
+            let recorder = try await Freshet.startReceiver(
+                "record", place.url("rist"), scratch.file("out.ts"), "--latency", "500",
+                "--timeout", "3", "--stats", scratch.file("stats"), listeningOn: place)
+            let sent = try await Freshet.run("send", input, "--to", path.entrance.url("rist"))
+            #expect(sent.status == 0, "\(sent)")
+            try await recorder.end(within: 15)
+            let forward = try await path.figures().forward
+            let counted = try Statistics(scratch.file("stats"))
+            // Without repair it would be from 20 to 450.
+            #expect(counted["lost"] <= 2, "\(scratch.text("stats").suffix(800))")
+            #expect(counted["recovered"] >= Double(forward["lost.random"]) / 3)
+            let cost = Double(forward["bytesIn"]) / Double(scratch.bytes("out.ts").count)
+            #expect(cost <= point.bytes, "\(cost) bytes sent per byte of media")
+        }
+    }
+
+    @Test("Of two paths either may be cut at any time: nothing is lost and nothing comes twice")
+    func paths() async throws {
+        try await Turnstile.shared.pass {
+            let input = try await TestMedia.generated("cbr-8.ts")
+            let scratch = try Scratch()
+            let cuts = "cut-every=300ms cut-for=120ms cut-apart=150ms cut-among=paths"
+            let network = try await EmulatedNetwork(hosts: 2, segments: 2, seed: 4) { host, segment in
+                host == 0 ? .init(up: "delay=\(segment == 0 ? 5 : 15) \(cuts)") : .init()
+            }
+            let place = Place.local()
+            let urls = (0..<2).map { "rtp://\(EmulatedNetwork.address(1, $0)):\(place.port)" }
+            let output = scratch.file("out.ts")
+            let recorder = try network.start(
+                1, "record", urls.joined(separator: ","), output, "--repair", "off", "--fec", "off",
+                "--timeout", "3", "--stats", scratch.file("stats"))
+            try await place.isHeard(by: recorder, sockets: 2)
+            let sent = try await network.start(0, "send", input, "--to", urls.joined(separator: ",")).end()
+            #expect(sent.status == 0, "\(sent)")
+            try await recorder.end(within: 15)
+            let found = difference(input, output)
+            let figures = try await network.figures()
+            let stats = "\(scratch.text("stats").suffix(800)) \(figures.ports[0]) \(figures.ports[1])"
+            #expect(found == nil, "\(found ?? "") \(stats)")
+            #expect(figures.ports[0].up["lost.cut"] > 50 && figures.ports[1].up["lost.cut"] > 50, "\(stats)")
+            #expect(figures.ports[0].up["cuts"] + figures.ports[1].up["cuts"] >= 5)
+        }
+    }
+}
