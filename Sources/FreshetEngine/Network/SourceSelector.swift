@@ -5,7 +5,10 @@ internal import FreshetNet
 ///
 /// A source is who sends (address and port) and, with RTP, its SSRC. Another one's packets are dropped and it
 /// is told of once a minute. When the chosen source has been silent for twenty times its usual interval, at
-/// least 100 ms and at most 2 s, the next one with a valid packet takes its place: a new epoch.
+/// least 100 ms and at most 2 s, the next one with a valid packet takes its place: a new epoch. What another
+/// source sends before that is lost, also when it is the same program with a new SSRC: a packet under the old
+/// one may still come, and two sources that took turns would tear the stream apart at each packet. A program
+/// that restarts pauses for longer than that.
 struct SourceSelector {
     /// What to do with a packet.
     enum Verdict: Equatable {

@@ -36,6 +36,13 @@ struct StreamEnding {
         if isOver && deadline == nil { deadline = now + StreamEnding.grace + repairLatency }
     }
 
+    /// Media came at `arrival`. A goodbye that names no source (bare TS) may be another program's of the same
+    /// host: media in the second half of the grace shows that ours goes on.
+    mutating func disbelieve(after arrival: Instant) {
+        guard let end = deadline, arrival > end - StreamEnding.grace / 2 else { return }
+        deadline = nil
+    }
+
     /// True when the stream is over and every packet of it has come, or may no longer be waited for.
     /// `highest` is the highest sequence number that came, where there are any. Unless all came in order,
     /// duplicates may be among those `received`, and the number shows nothing.

@@ -435,6 +435,7 @@ final class StreamReceiver {
             countTail(context: &context)
             context.finishSource()
         }
+        if !isRTP { ending.disbelieve(after: lastArrival) }
         if ending.isOver(
             received: receivedInEpoch, highest: sequence.highest, isInOrder: isInOrder,
             isWhole: repair?.isWhole ?? false, now: context.now)

@@ -16,7 +16,9 @@ enum TransportStreamProbe {
     /// ten: chance must not make a stream of what is none.
     static func firstPacket(in head: [UInt8], isWhole: Bool) -> Int? {
         if isRun(head, from: 0, atLeast: isWhole ? 1 : 5, ofWhole: isWhole) { return 0 }
-        for offset in 1..<packetByteCount where isRun(head, from: offset, atLeast: 10, ofWhole: false) {
+        // Behind a cut packet, or behind bytes that are none.
+        let last = max(1, head.count - 10 * packetByteCount)
+        for offset in 1...last where isRun(head, from: offset, atLeast: 10, ofWhole: false) {
             return offset
         }
         return nil

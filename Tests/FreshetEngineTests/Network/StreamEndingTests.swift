@@ -57,6 +57,18 @@ import Testing
         #expect(ending.lostTail(after: 3) == 0)
     }
 
+    @Test func `a goodbye without a name is not believed while media goes on`() {
+        var ending = ending(ControlDatagram(ssrc: 4, isGoodbye: true), ssrc: nil)
+        // Still under way.
+        ending.disbelieve(after: now + .milliseconds(100))
+        #expect(ending.isOver(received: 5, highest: nil, now: now + StreamEnding.grace))
+        ending.disbelieve(after: now + .milliseconds(130))
+        #expect(!ending.isOver(received: 5, highest: nil, now: now + .seconds(1)))
+        let report = ControlDatagram(ssrc: 4, isGoodbye: true)
+        ending.read(report.bytes.span.bytes, ssrc: nil, now: now + .seconds(2))
+        #expect(ending.isOver(received: 5, highest: nil, now: now + .milliseconds(2250)))
+    }
+
     @Test func `what is no control packet is not read`() {
         for bytes: [UInt8] in [
             [], [0x80], [0x81, 203, 0, 1, 0, 0, 0, 2], Array(repeating: 0xFF, count: 100),
