@@ -268,6 +268,26 @@ final class CoordinatorBench {
         _ = child
     }
 
+    @Test func aBranchThatMovedTooDeepIsPutWhereItFits() throws {
+        let bench = CoordinatorBench { $0.depthLimit = 3 }
+        _ = bench.join(.source, children: 3)
+        let viewers = (0..<12).map { _ in bench.join(children: 3) }
+        func depth(_ viewer: UInt32) -> Int {
+            bench.coordinator.depth(of: bench.member(viewer), stripe: 0) ?? 99
+        }
+        // A primary with children says that it moved below another's child: its own children are at 4 then.
+        let top = try #require(
+            viewers.first { viewer in viewers.contains { bench.parent($0) == bench.member(viewer) } })
+        let deep = try #require(
+            viewers.first { depth($0) == 2 && bench.parent($0) != bench.member(top) })
+        bench.say(
+            .moved(
+                MovedMessage(
+                    stripes: StripeSet(0), from: bench.member(1), to: bench.member(deep), reason: .silence)),
+            top)
+        #expect(viewers.map { depth($0) }.max() == 3 || viewers.map { depth($0) }.max() == 2)
+    }
+
     @Test func membersThatGoAreForgottenAndTheirChildrenPlaced() {
         let bench = CoordinatorBench()
         _ = bench.join(.source, children: 2)

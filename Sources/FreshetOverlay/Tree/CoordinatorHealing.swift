@@ -128,12 +128,23 @@ extension Coordinator {
         for stripe in 0..<forest.stripeCount where message.stripes.has(stripe) {
             adopt(member, stripe, by: to)
             guard forest.parent(member, stripe) == to else { continue }
+            shorten(member, stripe)
             chooseBackups(member, stripe)
             stripes.insert(StripeSet(stripe))
         }
         records[member].lastMoved = now
         records[member].starvingSince = nil
         if !stripes.isEmpty { tell(member, stripes, isRegraft: true) }
+    }
+
+    /// A branch that moved by itself may hang too deep now: it is put where it fits, if there is such a place.
+    private mutating func shorten(_ member: Int, _ stripe: Int) {
+        guard forest.isAttached(member, stripe) else { return }
+        let height = forest.height(of: member, stripe)
+        guard Int(forest[member, stripe].depth) + height > configuration.depthLimit,
+            let parent = bestParent(for: member, Search(stripe: stripe, height: height))
+        else { return }
+        setParent(member, stripe, to: parent)
     }
 
     /// Step 814: a new transmitter for `member`, whose branch stays below it.
