@@ -55,6 +55,8 @@ let package = Package(
             resources: [
                 .embedInCode("Scenarios/unicast-loss.json5"),
                 .embedInCode("Scenarios/two-paths.json5"),
+                .embedInCode("Scenarios/implosion.json5"),
+                .embedInCode("Scenarios/island.json5"),
                 .embedInCode("Scenarios/speed.json5"),
             ],
             swiftSettings: house),

@@ -7,6 +7,9 @@ public struct OutgoingRepair: ~Copyable {
     public var packet: Packet
     /// Where it goes.
     public let destination: Destination
+
+    /// Gives the packet out.
+    public consuming func takePacket() -> Packet { packet }
 }
 
 /// Repair on a multicast group: one for every member, viewer or relay, and one for the source.
@@ -96,6 +99,8 @@ public struct GroupRepair: ~Copyable {
         isSourceSpecific = configuration.feedback == .unicast
     }
 
+    /// Missing packets that may still come.
+    public var openHoleCount: Int { holes.openCount }
     /// About how many members the group has: what the source reckons, or what it last said.
     public var groupSize: UInt64 { isSource ? census.size : sizeEstimate.value }
     /// The group's round trip: what the source reckons, or what it last said.

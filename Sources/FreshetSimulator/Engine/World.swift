@@ -21,6 +21,8 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
     var random: PRNG
     let blueprint: HostBlueprint
     private let nodes: UnsafeMutablePointer<Node?>
+    /// What members asleep are told later, for each class that has members asleep.
+    let logs: UnsafeMutablePointer<PacketLog>
 
     /// The world of `scenario`; all chance comes from `seed`.
     init(_ scenario: Scenario, seed: UInt64) {
@@ -41,12 +43,16 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         blueprint = HostBlueprint(scenario, net, random: chance.split(by: 4))
         nodes = .allocate(capacity: max(net.stations.count, 1))
         for index in net.stations.indices { (nodes + index).initialize(to: nil) }
+        logs = .allocate(capacity: net.groups.count)
+        for index in net.groups.indices { (logs + index).initialize(to: PacketLog(pool: line.mediaPool)) }
         begin()
     }
 
     deinit {
         nodes.deinitialize(count: net.stations.count)
         nodes.deallocate()
+        logs.deinitialize(count: net.groups.count)
+        logs.deallocate()
     }
 
     /// Where the run ends: the stream's end, and time for the last repairs.

@@ -73,7 +73,7 @@ extension World where Node: ~Copyable {
 
     /// The packet goes to those who are awake; those asleep are told later. Then those go to sleep who may.
     private mutating func tellAwake(_ cargo: consuming Cargo, _ group: Int, _ number: Int64) {
-        net.groups[group].log(number, at: now)
+        note(number, cargo.packet, group)
         let first = Int32(net.groups[group].firstAttachment)
         let stamp = net.groups[group].stamp
         for word in net.groups[group].awake.indices {
@@ -89,7 +89,19 @@ extension World where Node: ~Copyable {
                 }
             }
         }
-        if number >= net.groups[group].sweptThrough + MemberGroup.logCapacity / 2 { sweep(group) }
+        if number >= net.groups[group].sweptThrough + PacketLog.capacity / 2 { sweep(group) }
+    }
+
+    /// Keeps the packet for those asleep, with its arrival by the clock that the class would have without
+    /// drift.
+    private mutating func note(_ number: Int64, _ packet: borrowing Packet, _ group: Int) {
+        guard number > net.groups[group].last else { return }
+        net.groups[group].last = number
+        let copy = line.copy(of: packet)
+        let first = Int(net.groups[group].firstNode)
+        let clock = DriftingClock(offset: net.stations[first].clock.offset)
+        copy.info.arrival = clock.reading(at: now)
+        (logs + group).pointee.note(number, at: now, copy)
     }
 
     private mutating func tellEverybody(_ cargo: consuming Cargo, _ group: Int) {
@@ -109,14 +121,14 @@ extension World where Node: ~Copyable {
         let node = attachment.node
         let path = net.segments[Int(attachment.segment)].path
         let peer = PeerNumber.make(node: cargo.sender, path: path)
+        let place = net.stations[Int(cargo.sender)].attachments[path]
+        line.isFromOwnSegment =
+            place >= 0 && net.attachments[Int(place)].segment == attachment.segment
         let channel = cargo.channel
         if channel == .control {
             let packet = cargo.packet
             touch(node) { $0.read(packet, from: peer, &$1) }
         } else {
-            let place = net.stations[Int(cargo.sender)].attachments[path]
-            line.isFromOwnSegment =
-                place >= 0 && net.attachments[Int(place)].segment == attachment.segment
             enter(node, line.copy(of: cargo.packet), peer)
         }
     }
@@ -138,11 +150,9 @@ extension World where Node: ~Copyable {
         let last = net.groups[group].last
         if told >= last { return }
         net.groups[group].toldThrough[member] = last
-        let clock = net.stations[Int(node)].clock
         let run = PacketRun(
-            first: told + 1, count: Int(last - told),
-            firstArrival: clock.reading(at: net.groups[group].arrival(of: told + 1)),
-            lastArrival: clock.reading(at: net.groups[group].arrival(of: last)))
+            first: told + 1, count: Int(last - told), clock: net.stations[Int(node)].clock,
+            log: UnsafePointer(logs + group))
         call(node) { $0.passRun(run, &$1) }
     }
 

@@ -26,17 +26,6 @@ protocol Host: ~Copyable {
     var isQuiet: Bool { get }
 }
 
-/// Consecutive media packets that reached everybody in a class in order.
-struct PacketRun {
-    /// The first one's number.
-    var first: Int64
-    /// How many.
-    var count: Int
-    /// When the first and the last one came, by the host's clock.
-    var firstArrival: Instant
-    var lastArrival: Instant
-}
-
 /// A datagram that a host gives.
 struct Outgoing: ~Copyable {
     var packet: Packet
@@ -69,7 +58,7 @@ struct HostLine: ~Copyable {
     var outbox: FixedRing<Outgoing>
     /// What is counted and checked.
     var checkers: Checkers
-    /// Where a media packet came from: the receiver's own segment.
+    /// The datagram came from the host's own segment.
     var isFromOwnSegment = false
     /// For stages that hosts drive; shared, as each is called by itself.
     var stage: StageContext

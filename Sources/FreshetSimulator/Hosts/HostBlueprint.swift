@@ -1,5 +1,7 @@
 import FreshetCore
+import FreshetOverlay
 import FreshetStages
+import FreshetWire
 
 /// What hosts of a scenario need to know to begin.
 struct HostBlueprint {
@@ -12,6 +14,8 @@ struct HostBlueprint {
     let flaws: [HostPlan.Flaw]
     /// How many paths each station has.
     let pathCounts: [Int]
+    /// The first path of each station.
+    let firstPaths: [Int]
     /// Receivers in all.
     let receiverCount: Int
     /// The stream's SSRC, lowest bit 0.
@@ -32,6 +36,9 @@ struct HostBlueprint {
         roles = net.stations.map(\.role)
         flaws = net.stations.map { scenario.hosts[Int($0.plan)].flaw }
         pathCounts = net.stations.map(\.attachments.count)
+        firstPaths = net.stations.map { station in
+            (0..<station.attachments.count).first { station.attachments[$0] >= 0 } ?? 0
+        }
         receiverCount = roles.count { $0 == .receiver }
         ssrc = UInt32(truncatingIfNeeded: random.next()) & ~1
         // Anywhere in the 16 bits, so that wraps come at every age.
@@ -56,6 +63,28 @@ struct HostBlueprint {
     }
 
     func leastRoundTrip(of station: Int32) -> Nanoseconds { leastRoundTrips[Int(station)] }
+
+    /// Bytes of a media packet that are really carried.
+    var carriedPacketByteCount: Int { RTPHeader.fixedByteCount + max(16, scenario.stream.carriedByteCount) }
+
+    /// The group repair of a host; what is in bytes is scaled to the bytes that are carried.
+    func groupConfiguration(role: GroupRole, ssrc own: UInt32) -> GroupConfiguration {
+        var configuration = GroupConfiguration(ssrc: own, mediaSSRC: ssrc, latency: scenario.latency)
+        configuration.role = role
+        configuration.feedback = scenario.repair.feedback
+        configuration.serves = scenario.repair.serves || role == .source
+        configuration.groupSizeEstimate = UInt64(max(1, scenario.repair.groupSizeEstimate))
+        if role == .member {
+            // A little more than what a neighbour can still want.
+            configuration.historyDuration = scenario.latency + .milliseconds(100)
+            let count = configuration.historyDuration.count / max(1, scenario.stream.interval.count)
+            configuration.historyCapacity = Int(clamping: count + count / 4 + 16)
+            configuration.holeCapacity = 256
+        }
+        configuration.repairBurst =
+            configuration.repairBurst * carriedPacketByteCount / scenario.stream.packetByteCount
+        return configuration
+    }
 
     /// The chance of a host in one of its lives.
     func random(host: Int32, life: Int32) -> PRNG {

@@ -13,8 +13,11 @@ struct RequestedNumbers {
     mutating func read(_ datagram: RawSpan, ssrc: UInt32) {
         guard var compound = CompoundPacket(parsing: datagram, allowsReducedSize: true) else { return }
         while let packet = compound.next() {
-            guard let request = RetransmissionRequest(packet), request.mediaSSRC == ssrc else { continue }
-            readEntries(packet, request)
+            if let request = RetransmissionRequest(packet), request.mediaSSRC == ssrc {
+                readEntries(packet, request)
+            } else if let request = RepairRequest(packet), request.mediaSSRC == ssrc {
+                readEntries(packet, request)
+            }
         }
     }
 
@@ -27,6 +30,17 @@ struct RequestedNumbers {
                 }
             } else if let range = packet.nackRange(at: index) {
                 for step in 0...min(range.additionalCount, 4095) { add(range.first &+ step) }
+            }
+        }
+    }
+
+    private mutating func readEntries(_ packet: borrowing RTCPPacket, _ request: RepairRequest) {
+        for index in 0..<packet.repairEntryCount {
+            guard let entry = packet.repairEntry(at: index) else { continue }
+            let first = UInt16(truncatingIfNeeded: request.base &+ Int64(entry.offset))
+            add(first)
+            for bit in 0..<16 where entry.lostMask >> UInt16(bit) & 1 == 1 {
+                add(first &+ UInt16(bit) &+ 1)
             }
         }
     }

@@ -11,8 +11,9 @@ struct StreamReceiver: ~Copyable {
     private var extender = SequenceExtender()
     private var mark = RetransmissionMark()
     private var reorder: ReorderStage
-    private var repair: NaiveRepair
-    private let isRepairing: Bool
+    private var repair: ReceiverRepair
+    /// From the extender's numbers to the source's: a multiple of 65,536, as heartbeats tell it.
+    private var base: Int64?
     private let flaw: HostPlan.Flaw
 
     /// A receiver that begins now.
@@ -26,34 +27,33 @@ struct StreamReceiver: ~Copyable {
         flaw = blueprint.flaws[Int(host)]
         reorder = ReorderStage(
             latency: flaw == .deadline ? scenario.latency * 2 : scenario.latency, capacity: heldLimit * 2)
-        isRepairing = scenario.repair.mode != .off
-        repair = NaiveRepair(
-            ssrc: blueprint.ssrc, roundTrip: blueprint.roundTrips[Int(host)], latency: scenario.latency)
+        repair = ReceiverRepair(blueprint, host: host, life: life)
     }
 
-    var nextDeadline: Instant? { earliest(reorder.nextDeadline, isRepairing ? repair.nextDeadline : nil) }
+    var nextDeadline: Instant? { earliest(reorder.nextDeadline, repair.nextDeadline) }
 
-    var isQuiet: Bool { reorder.isIdle && (!isRepairing || repair.isQuiet) }
+    var isQuiet: Bool { reorder.isIdle && repair.isQuiet }
 
     /// A media packet came.
     mutating func receive(_ packet: consuming Packet, from peer: Int32, _ line: inout HostLine) {
         guard let header = RTPHeader(parsing: packet.bytes), header.sourceSSRC == blueprint.ssrc else {
             return
         }
+        guard let number = MediaPacket.number(of: packet.bytes) else { return }
         let isRepair = mark.read(header.ssrc)
-        if let number = MediaPacket.number(of: packet.bytes) {
-            line.checkers.saw(number, at: host, isRepair: isRepair, isLocal: line.isFromOwnSegment)
-            if flaw == .order { line.checkers.deliver(number, at: host) }
-        }
-        let sequence = extender.extend(header.sequenceNumber)
+        line.checkers.saw(number, at: host, isRepair: isRepair, isLocal: line.isFromOwnSegment)
+        if flaw == .order { line.checkers.deliver(number, at: host) }
+        let raw = extender.extend(header.sequenceNumber)
+        let base = base ?? ((number - raw) >> 16) << 16
+        self.base = base
+        let sequence = raw + base
         packet.info.arrival = line.now
         packet.info.extendedSequence = sequence
         packet.info.ssrc = header.sourceSSRC
         packet.info.rtpTimestamp = header.timestamp
         packet.info.headerByteCount = UInt16(header.headerByteCount)
         packet.info.flags = isRepair ? [.hasSequence, .isRetransmission] : [.hasSequence]
-        if isRepairing { repair.note(sequence, now: line.now) }
-        line.input.append(packet)
+        if repair.note(packet, isRepair: isRepair, now: line.now) { line.input.append(packet) }
         play(&line)
         ask(&line)
     }
@@ -83,47 +83,39 @@ struct StreamReceiver: ~Copyable {
     }
 
     private mutating func ask(_ line: inout HostLine) {
-        guard isRepairing, let due = repair.nextDeadline, due <= line.now else { return }
-        var packet = line.allocateControl()
-        var byteCount = 0
-        packet.append(byteCount: 512) { bytes in byteCount = repair.request(into: &bytes, now: line.now) }
-        if byteCount == 0 { return }
-        packet.removeLast(512 - byteCount)
-        for _ in 1..<(flaw == .storm ? 40 : 1) {
-            line.send(packet.share(), .control, to: .peer(PeerNumber.make(node: blueprint.source, path: 0)))
+        if let due = repair.nextDeadline, due <= line.now {
+            repair.advance(to: line.now)
+            repair.drain(&line)
         }
-        line.send(packet, .control, to: .peer(PeerNumber.make(node: blueprint.source, path: 0)))
     }
 
     /// A datagram of control came.
     mutating func read(_ packet: borrowing Packet, from peer: Int32, _ line: inout HostLine) {
-        guard var compound = CompoundPacket(parsing: packet.bytes, allowsReducedSize: true) else { return }
-        while let part = compound.next() {
-            guard let heartbeat = Heartbeat(part), isRepairing else { continue }
-            // What was sent just before may still be on its way by a longer one.
-            let highest = extender.highest ?? 0
-            let sequence = extender.highest == nil ? nil : nearest(heartbeat.highestSequence, to: highest)
-            if let sequence { repair.noteHighest(sequence, now: line.now) }
+        repair.read(packet, from: peer, isLocal: line.isFromOwnSegment, now: line.now)
+        if PeerNumber.node(peer) == blueprint.source, let highest = extender.highest, let base,
+            var compound = CompoundPacket(parsing: packet.bytes, allowsReducedSize: true)
+        {
+            while let part = compound.next() {
+                if let heartbeat = Heartbeat(part), heartbeat.packetCount > 0 {
+                    // What overtook it on another path is not missing.
+                    repair.noteHighest(max(heartbeat.highestSequence, highest + base), now: line.now)
+                }
+            }
         }
-        ask(&line)
-    }
-
-    private func nearest(_ number: Int64, to reference: Int64) -> Int64 {
-        let difference = UInt16(truncatingIfNeeded: number) &- UInt16(truncatingIfNeeded: reference)
-        return reference + Int64(Int16(bitPattern: difference))
+        repair.drain(&line)
     }
 
     mutating func advance(_ line: inout HostLine) {
         play(&line)
-        ask(&line)
+        repair.advance(to: line.now)
+        repair.drain(&line)
     }
 
     /// Many packets came in order while nothing was missing.
     mutating func passRun(_ run: PacketRun, _ line: inout HostLine) {
-        let number = UInt16(truncatingIfNeeded: run.first + Int64(run.count) - 1)
-        let last = extender.extend(number)
-        reorder.passRun(through: last, count: run.count, lastArrival: run.lastArrival)
-        if isRepairing { repair.passRun(through: last) }
+        _ = extender.extend(UInt16(truncatingIfNeeded: run.last))
+        reorder.passRun(through: run.last, count: run.count, lastArrival: run.arrival(of: run.last))
+        repair.passRun(run)
         line.checkers.passed(run.first, count: run.count, at: host)
     }
 

@@ -8,8 +8,7 @@ struct StreamSource: ~Copyable {
     private let start: Instant
     private var sentCount: Int64 = 0
     private var nextBeat: Instant
-    private var history: FixedSlots<Packet>
-    private let mask: Int64
+    private var repair: SourceRepair
 
     /// A source that begins at `now`.
     init(_ blueprint: HostBlueprint, host: Int32, life: Int32, now: Instant) {
@@ -17,8 +16,7 @@ struct StreamSource: ~Copyable {
         pathCount = blueprint.pathCounts[Int(host)]
         start = now
         nextBeat = now
-        history = FixedSlots(capacity: 4096)
-        mask = 4095
+        repair = SourceRepair(blueprint, host: host, life: life)
     }
 
     private var total: Int64 {
@@ -29,7 +27,7 @@ struct StreamSource: ~Copyable {
         sentCount < total ? start + blueprint.scenario.stream.interval * sentCount : nil
     }
 
-    var nextDeadline: Instant? { earliest(nextSend, nextBeat) }
+    var nextDeadline: Instant? { earliest(earliest(nextSend, nextBeat), repair.nextDeadline) }
 
     /// Sends what is due.
     mutating func advance(_ line: inout HostLine) {
@@ -38,6 +36,8 @@ struct StreamSource: ~Copyable {
             nextBeat = nextBeat + blueprint.scenario.stream.heartbeat
             sendHeartbeat(&line, isEnding: false)
         }
+        repair.advance(to: line.now)
+        repair.drain(&line)
     }
 
     private mutating func sendNext(_ line: inout HostLine) {
@@ -55,7 +55,7 @@ struct StreamSource: ~Copyable {
         packet.info.rtpTimestamp = timestamp
         packet.info.headerByteCount = UInt16(RTPHeader.fixedByteCount)
         packet.info.flags = [.hasSequence]
-        history.put(packet.share(), at: Int(number & mask))
+        repair.note(packet, now: line.now)
         for path in 0..<pathCount { line.send(packet.share(), .media, to: .group(path: path)) }
     }
 
@@ -69,7 +69,10 @@ struct StreamSource: ~Copyable {
             var byteCount = 0
             packet.append(byteCount: 128) { bytes in
                 var writer = CompoundWriter(&bytes)
-                writer.writeReceiverReport(ssrc: blueprint.ssrc)
+                writer.write(
+                    SenderReport(
+                        ssrc: blueprint.ssrc, ntpTime: NTPTime(bits: 0), rtpTimestamp: 0,
+                        packetCount: UInt32(truncatingIfNeeded: sentCount), octetCount: 0))
                 writer.write(heartbeat)
                 byteCount = writer.byteCount
             }
@@ -80,20 +83,8 @@ struct StreamSource: ~Copyable {
 
     /// Answers requests.
     mutating func read(_ packet: borrowing Packet, from peer: Int32, _ line: inout HostLine) {
-        var requested = RequestedNumbers(near: blueprint.firstNumber + sentCount)
-        requested.read(packet.bytes, ssrc: blueprint.ssrc)
-        for number in requested.numbers { answer(number, peer, &line) }
-    }
-
-    private mutating func answer(_ number: Int64, _ peer: Int32, _ line: inout HostLine) {
-        guard number >= blueprint.firstNumber, number < blueprint.firstNumber + sentCount,
-            sentCount - (number - blueprint.firstNumber) <= mask
-        else { return }
-        var copy = line.allocateMedia()
-        let isWhole: Void? = history.withElement(Int(number & mask)) { copy.append($0.bytes) }
-        if isWhole == nil { return }
-        copy.modify { RTPHeader.markRetransmission(true, in: &$0) }
-        line.send(copy, .media, to: .peer(peer))
+        repair.read(packet, from: peer, &line)
+        repair.drain(&line)
     }
 
     mutating func finish(_ line: inout HostLine) { sendHeartbeat(&line, isEnding: true) }

@@ -6,9 +6,6 @@ import FreshetStages
 /// A member that nothing has happened to since its last packet is *asleep*: it is told of packets that came in
 /// order later, all together, before anything else happens to it.
 struct MemberGroup {
-    /// Numbers whose arrival is remembered; members asleep are told before they are forgotten.
-    static let logCapacity: Int64 = 4096
-
     let segment: Int32
     let firstNode: Int32
     let count: Int
@@ -26,9 +23,8 @@ struct MemberGroup {
     /// The last transmission that a member lost.
     var lostStamp: [UInt32]
     var stamp: UInt32 = 0
-    /// The last media packet that reached the group, -1 before the first, and when each of the last ones did.
+    /// The last media packet that reached the group; -1 before the first.
     var last: Int64 = -1
-    var arrivals: [Instant]
     /// Members asleep were told of all up to here.
     var sweptThrough: Int64 = -1
 
@@ -47,7 +43,6 @@ struct MemberGroup {
         isPresent = Array(repeating: false, count: count)
         toldThrough = Array(repeating: -1, count: count)
         lostStamp = Array(repeating: 0, count: count)
-        arrivals = Array(repeating: .zero, count: Int(MemberGroup.logCapacity))
     }
 
     func isAwake(_ member: Int) -> Bool { awake[member >> 6] >> UInt64(member & 63) & 1 == 1 }
@@ -59,13 +54,4 @@ struct MemberGroup {
         awake[member >> 6] &= ~(1 << UInt64(member & 63))
         toldThrough[member] = last
     }
-
-    /// Notes that media packet `number` reached the group at `time`.
-    mutating func log(_ number: Int64, at time: Instant) {
-        guard number > last else { return }
-        last = number
-        arrivals[Int(number & (MemberGroup.logCapacity - 1))] = time
-    }
-
-    func arrival(of number: Int64) -> Instant { arrivals[Int(number & (MemberGroup.logCapacity - 1))] }
 }

@@ -125,11 +125,14 @@ struct Topology {
                 Int32(place(of: segmentPlan, copy: copy % max(scenario.segments[segmentPlan].count, 1)))
             }
             let first = stations.count
+            // Clocks of different machines have nothing in common, and a zero shared by all would hide
+            // mistakes. Members of one class share theirs, as they share packets with the time of arrival.
+            let zero = Nanoseconds(Int64(random.below(1 << 40)))
             for _ in 0..<plan.count {
                 number += 1
                 names.append(total > 1 ? "\(plan.name)-\(number)" : plan.name)
                 stations.append(
-                    Station(plan: Int32(index), role: plan.role, clock: clock(plan, &random)))
+                    Station(plan: Int32(index), role: plan.role, clock: clock(plan, zero, &random)))
             }
             for segment in places {
                 attach(first..<stations.count, to: segment, plan, &random)
@@ -141,11 +144,10 @@ struct Topology {
         (segments.firstIndex { $0.plan == segmentPlan } ?? 0) + copy
     }
 
-    private func clock(_ plan: HostPlan, _ random: inout PRNG) -> DriftingClock {
+    private func clock(_ plan: HostPlan, _ zero: Nanoseconds, _ random: inout PRNG) -> DriftingClock {
         let drift =
             plan.drift == 0 ? 0 : Int64(random.below(UInt64(2 * plan.drift + 1))) - Int64(plan.drift)
-        // Clocks of different machines have nothing in common; a zero shared by all would hide mistakes.
-        return DriftingClock(offset: Nanoseconds(Int64(random.below(1 << 40))), drift: drift)
+        return DriftingClock(offset: zero, drift: drift)
     }
 
     private mutating func attach(

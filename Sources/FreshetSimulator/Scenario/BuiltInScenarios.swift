@@ -5,6 +5,8 @@ public enum BuiltInScenarios {
         [
             ("unicast-loss", text(PackageResources.unicast_loss_json5)),
             ("two-paths", text(PackageResources.two_paths_json5)),
+            ("implosion", text(PackageResources.implosion_json5)),
+            ("island", text(PackageResources.island_json5)),
             ("speed", text(PackageResources.speed_json5)),
         ]
     }

@@ -1,4 +1,5 @@
 public import FreshetCore
+public import FreshetOverlay
 public import FreshetStages
 
 /// A network, who is on it, what breaks, and what must hold: everything a run needs beside its seed.
@@ -59,10 +60,20 @@ public struct RepairPlan: Sendable {
         /// Asks at once and again after each round trip, knowing nothing of deadlines' reach, budgets or
         /// others: the measure for the real ones.
         case naive
+        /// The repair of a unicast link: `RepairReceiver` and `RepairSender`.
+        case unicast
+        /// The repair of a group: `GroupRepair` at everybody.
+        case group
     }
 
     /// The mechanism.
-    public var mode = Mode.naive
+    public var mode = Mode.unicast
+    /// How members of a group ask.
+    public var feedback = GroupFeedback.multicast
+    /// Members of a group answer on their segment.
+    public var serves = true
+    /// About how many members a group is believed to have at first.
+    public var groupSizeEstimate = 10_000
 
     /// The default.
     public init() {}

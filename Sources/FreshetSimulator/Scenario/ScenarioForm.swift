@@ -18,8 +18,15 @@ enum ScenarioForm {
         "repair",
         [
             StageParameter(
-                "mode", .choice(RepairPlan.Mode.allCases.map(\.rawValue)), default: "naive",
-                "how receivers get back what they miss")
+                "mode", .choice(RepairPlan.Mode.allCases.map(\.rawValue)), default: "unicast",
+                "how receivers get back what they miss"),
+            StageParameter(
+                "feedback", .choice(["multicast", "unicast", "digest"]), default: "multicast",
+                "how members of a group ask"),
+            StageParameter("serves", .flag, default: "true", "members of a group answer on their segment"),
+            StageParameter(
+                "group-size", .integer(1...1_000_000_000), default: "10000",
+                "how many members the group is believed to have at first"),
         ])
 
     static let segment = form(
@@ -69,7 +76,7 @@ enum ScenarioForm {
         "limits",
         [
             StageParameter("residual", .ratio, default: "100%", "share of packets that players may miss"),
-            StageParameter("repair", .ratio, default: "100%", "bytes of repair for the bytes of media"),
+            StageParameter("repair", .text, default: "100%", "bytes of repair for the bytes of media"),
             StageParameter(
                 "asks-per-packet", .integer(1...100_000), default: "64", "requests for one packet"),
             StageParameter(

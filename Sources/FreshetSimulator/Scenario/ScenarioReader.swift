@@ -1,4 +1,5 @@
 public import FreshetCore
+import FreshetOverlay
 import FreshetStages
 
 extension Scenario {
@@ -51,12 +52,26 @@ extension Scenario {
     private mutating func readRepair(_ value: JSON5Value) throws(TextError) {
         let words = try ScenarioForm.read(value, as: ScenarioForm.repair)
         repair.mode = RepairPlan.Mode(rawValue: words.text("mode")) ?? repair.mode
+        switch words.text("feedback") {
+        case "unicast": repair.feedback = .unicast
+        case "digest": repair.feedback = .digest
+        default: repair.feedback = .multicast
+        }
+        repair.serves = words.flag("serves")
+        repair.groupSizeEstimate = words.integer("group-size") ?? repair.groupSizeEstimate
     }
 
     private mutating func readLimits(_ value: JSON5Value) throws(TextError) {
         let words = try ScenarioForm.read(value, as: ScenarioForm.limits)
         limits.residual = words.partsPerMillion("residual")
-        limits.repair = words.partsPerMillion("repair")
+        // Repairs may well be more than the media: many receivers, each with losses of its own.
+        let repair = words.text("repair")
+        guard repair.hasSuffix("%"), let percent = Int(repair.dropLast()), (0...100_000).contains(percent)
+        else {
+            throw TextError(
+                "repair must be a whole percentage such as 12%, not '\(repair)'", at: value.location)
+        }
+        limits.repair = percent * 10_000
         limits.asksPerPacket = words.integer("asks-per-packet") ?? limits.asksPerPacket
         limits.asksPerLoss = (words.integer("asks-per-loss") ?? 8) * 100
         limits.hopelessAsks = words.partsPerMillion("hopeless")

@@ -1,0 +1,188 @@
+import FreshetCore
+import FreshetOverlay
+import FreshetWire
+
+/// How a receiver gets back what it misses: one of the repair nodes, or none, behind the same calls.
+struct ReceiverRepair: ~Copyable {
+    private var naive: NaiveRepair?
+    private var unicast: RepairReceiver?
+    private var group: GroupRepair?
+    private let ssrc: UInt32
+    private let wireByteCount: Int
+    private let flaw: HostPlan.Flaw
+    private let source: Int32
+
+    init(_ blueprint: HostBlueprint, host: Int32, life: Int32) {
+        let scenario = blueprint.scenario
+        var random = blueprint.random(host: host, life: life)
+        ssrc = blueprint.ssrc
+        wireByteCount = blueprint.carriedPacketByteCount
+        flaw = blueprint.flaws[Int(host)]
+        source = PeerNumber.make(node: blueprint.source, path: blueprint.firstPaths[Int(host)])
+        let own = UInt32(truncatingIfNeeded: random.next())
+        switch scenario.repair.mode {
+        case .off: break
+        case .naive:
+            naive = NaiveRepair(
+                ssrc: ssrc, roundTrip: blueprint.roundTrips[Int(host)], latency: scenario.latency)
+        case .unicast:
+            unicast = RepairReceiver(
+                .init(latency: scenario.latency, ssrc: own, name: CanonicalName("simulated")),
+                random: random.split(by: 1))
+        case .group:
+            group = GroupRepair(
+                blueprint.groupConfiguration(role: .member, ssrc: own), random: random.split(by: 1))
+        }
+    }
+
+    /// A media packet came; false when it is to be dropped.
+    mutating func note(_ packet: borrowing Packet, isRepair: Bool, now: Instant) -> Bool {
+        let sequence = packet.info.extendedSequence
+        naive?.note(sequence, now: now)
+        group?.note(packet, now: now)
+        let verdict = unicast?.note(
+            sequence: sequence, isRetransmission: isRepair, mediaSSRC: packet.info.ssrc,
+            byteCount: packet.byteCount, arrival: now)
+        return verdict != .unasked
+    }
+
+    /// The source has sent packets up to `sequence`.
+    mutating func noteHighest(_ sequence: Int64, now: Instant) {
+        naive?.noteHighest(sequence, now: now)
+        group?.noteHighest(sequence, now: now)
+    }
+
+    /// A datagram of control came.
+    mutating func read(_ packet: borrowing Packet, from peer: Int32, isLocal: Bool, now: Instant) {
+        unicast?.read(packet.bytes, now: now)
+        group?.read(packet.bytes, from: Peer(UInt32(bitPattern: peer)), isLocal: isLocal, now: now)
+    }
+
+    mutating func advance(to now: Instant) {
+        unicast?.advance(to: now)
+        group?.advance(to: now)
+    }
+
+    /// Packets came in order while nothing was missing.
+    mutating func passRun(_ run: PacketRun) {
+        naive?.passRun(through: run.last)
+        if unicast != nil { passSingly(run) }
+        if group != nil { passInGroup(run) }
+    }
+
+    private mutating func passSingly(_ run: PacketRun) {
+        for number in run.first...run.last {
+            unicast?.note(
+                sequence: number, isRetransmission: false, mediaSSRC: ssrc, byteCount: wireByteCount,
+                arrival: run.arrival(of: number))
+        }
+    }
+
+    private mutating func passInGroup(_ run: PacketRun) {
+        guard let configuration = group?.configuration else { return }
+        // What would not be kept until now needs no place.
+        let end = run.arrival(of: run.last) - configuration.historyDuration
+        var number = run.first
+        while number <= run.last {
+            let now = run.arrival(of: number)
+            if now < end || run.last - number >= Int64(configuration.historyCapacity) {
+                group?.note(number, isRetransmission: false, byteCount: wireByteCount, now: now)
+            } else {
+                run.log.pointee.withPacket(number) { group?.note($0, now: now) }
+            }
+            number += 1
+        }
+    }
+
+    var nextDeadline: Instant? {
+        var next: Instant?
+        if let due = naive?.nextDeadline { next = due }
+        switch unicast {
+        case .some(let node): next = earliest(next, node.nextDeadline)
+        case .none: break
+        }
+        switch group {
+        case .some(let node): next = earliest(next, node.nextDeadline)
+        case .none: break
+        }
+        return next
+    }
+
+    /// The next packet in order changes nothing but counts.
+    var isQuiet: Bool {
+        if let naive, !naive.isQuiet { return false }
+        switch unicast {
+        case .some(let node): if node.openHoleCount > 0 || node.highestSequence == nil { return false }
+        case .none: break
+        }
+        switch group {
+        case .some(let node): if node.openHoleCount > 0 { return false }
+        case .none: break
+        }
+        return true
+    }
+
+    /// Puts what is due on the wire.
+    mutating func drain(_ line: inout HostLine) {
+        if naive != nil { drainNaive(&line) }
+        if unicast != nil { drainUnicast(&line) }
+        if group != nil { drainGroup(&line) }
+    }
+
+    private mutating func drainNaive(_ line: inout HostLine) {
+        guard let due = naive?.nextDeadline, due <= line.now else { return }
+        var packet = line.allocateControl()
+        var byteCount = 0
+        let now = line.now
+        packet.append(byteCount: 512) { byteCount = naive?.request(into: &$0, now: now) ?? 0 }
+        if byteCount == 0 { return }
+        packet.removeLast(512 - byteCount)
+        send(packet, to: .peer(source), &line)
+    }
+
+    private mutating func drainUnicast(_ line: inout HostLine) {
+        let now = line.now
+        while true {
+            var byteCount: Int?
+            var packet = line.allocateControl()
+            packet.append(byteCount: 1400) { byteCount = unicast?.nextTransmit(into: &$0, now: now) }
+            guard let byteCount else { return }
+            packet.removeLast(1400 - byteCount)
+            send(packet, to: .peer(source), &line)
+        }
+    }
+
+    private mutating func drainGroup(_ line: inout HostLine) {
+        let now = line.now
+        while true {
+            var transmit: (destination: Destination, byteCount: Int)?
+            var packet = line.allocateControl()
+            packet.append(byteCount: 512) { transmit = group?.nextTransmit(into: &$0, now: now) }
+            guard let transmit else { break }
+            packet.removeLast(512 - transmit.byteCount)
+            send(packet, to: Outgoing.Scope(transmit.destination), &line)
+        }
+        while let repair = group?.nextRepair(pool: line.mediaPool, now: now) {
+            let scope = Outgoing.Scope(repair.destination)
+            line.send(repair.takePacket(), .media, to: scope)
+        }
+    }
+
+    private func send(_ packet: consuming Packet, to scope: Outgoing.Scope, _ line: inout HostLine) {
+        if flaw == .storm {
+            for _ in 1..<40 { line.send(packet.share(), .control, to: scope) }
+        }
+        line.send(packet, .control, to: scope)
+    }
+}
+
+extension Outgoing.Scope {
+    /// The way to what a node calls `destination`.
+    init(_ destination: Destination) {
+        switch destination {
+        case .peer(let peer): self = .peer(Int32(bitPattern: peer.number))
+        case .group: self = .group(path: 0)
+        case .segment: self = .segment(path: 0)
+        }
+    }
+}

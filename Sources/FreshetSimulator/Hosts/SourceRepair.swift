@@ -1,0 +1,95 @@
+import FreshetCore
+import FreshetOverlay
+import FreshetWire
+
+/// How a source answers requests: one of the repair nodes, or none, behind the same calls.
+struct SourceRepair: ~Copyable {
+    private var naive: NaiveHistory?
+    private var unicast: RepairSender?
+    private var group: GroupRepair?
+
+    init(_ blueprint: HostBlueprint, host: Int32, life: Int32) {
+        let scenario = blueprint.scenario
+        let random = blueprint.random(host: host, life: life)
+        switch scenario.repair.mode {
+        case .off: break
+        case .naive: naive = NaiveHistory(ssrc: blueprint.ssrc)
+        case .unicast:
+            var configuration = RepairSender.Configuration(name: CanonicalName("simulated"))
+            configuration.budgetFloor = 64 * blueprint.carriedPacketByteCount
+            unicast = RepairSender(configuration, random: random)
+        case .group:
+            group = GroupRepair(
+                blueprint.groupConfiguration(role: .source, ssrc: blueprint.ssrc), random: random)
+        }
+    }
+
+    /// A packet is sent.
+    mutating func note(_ packet: borrowing Packet, now: Instant) {
+        naive?.note(packet)
+        unicast?.note(packet, now: now)
+        group?.note(packet, now: now)
+    }
+
+    /// A datagram of control came.
+    mutating func read(_ packet: borrowing Packet, from peer: Int32, _ line: inout HostLine) {
+        naive?.answer(packet.bytes, to: peer, &line)
+        let number = Peer(UInt32(bitPattern: peer))
+        unicast?.read(packet.bytes, from: number, now: line.now)
+        group?.read(packet.bytes, from: number, isLocal: line.isFromOwnSegment, now: line.now)
+    }
+
+    mutating func advance(to now: Instant) {
+        unicast?.advance(to: now)
+        group?.advance(to: now)
+    }
+
+    var nextDeadline: Instant? {
+        switch unicast {
+        case .some(let node): return node.nextDeadline
+        case .none: break
+        }
+        switch group {
+        case .some(let node): return node.nextDeadline
+        case .none: return nil
+        }
+    }
+
+    /// Puts what is due on the wire.
+    mutating func drain(_ line: inout HostLine) {
+        if unicast != nil { drainUnicast(&line) }
+        if group != nil { drainGroup(&line) }
+    }
+
+    private mutating func drainUnicast(_ line: inout HostLine) {
+        let now = line.now
+        while true {
+            var transmit: RepairSender.Transmit?
+            var packet = line.allocateControl()
+            packet.append(byteCount: 512) { transmit = unicast?.nextTransmit(into: &$0, now: now) }
+            guard let transmit else { break }
+            packet.removeLast(512 - transmit.byteCount)
+            line.send(packet, .control, to: .peer(Int32(bitPattern: transmit.peer.number)))
+        }
+        while let repair = unicast?.nextRepair(pool: line.mediaPool, now: now) {
+            let peer = Int32(bitPattern: repair.peer.number)
+            line.send(repair.takePacket(), .media, to: .peer(peer))
+        }
+    }
+
+    private mutating func drainGroup(_ line: inout HostLine) {
+        let now = line.now
+        while true {
+            var transmit: (destination: Destination, byteCount: Int)?
+            var packet = line.allocateControl()
+            packet.append(byteCount: 512) { transmit = group?.nextTransmit(into: &$0, now: now) }
+            guard let transmit else { break }
+            packet.removeLast(512 - transmit.byteCount)
+            line.send(packet, .control, to: Outgoing.Scope(transmit.destination))
+        }
+        while let repair = group?.nextRepair(pool: line.mediaPool, now: now) {
+            let scope = Outgoing.Scope(repair.destination)
+            line.send(repair.takePacket(), .media, to: scope)
+        }
+    }
+}

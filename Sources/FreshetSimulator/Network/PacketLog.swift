@@ -1,0 +1,60 @@
+import FreshetCore
+
+/// The last media packets that reached a class of members: what members asleep are told of later.
+///
+/// In storage of its own, so that a host can look at it while it is told.
+struct PacketLog: ~Copyable {
+    /// Numbers that are remembered; members asleep are told before they are forgotten.
+    static let capacity: Int64 = 4096
+    private let arrivals: UnsafeMutablePointer<Instant>
+    private var packets: FixedSlots<Packet>
+    /// Pools outlive their packets.
+    private let pool: PacketPool
+
+    /// An empty log of packets of `pool`.
+    init(pool: PacketPool) {
+        self.pool = pool
+        arrivals = .allocate(capacity: Int(PacketLog.capacity))
+        arrivals.initialize(repeating: .zero, count: Int(PacketLog.capacity))
+        packets = FixedSlots(capacity: Int(PacketLog.capacity))
+    }
+
+    deinit { arrivals.deallocate() }
+
+    @inline(__always)
+    private static func place(_ number: Int64) -> Int { Int(number & (capacity - 1)) }
+
+    /// Notes that packet `number` came at `time` of the world; its ticket is `packet`.
+    mutating func note(_ number: Int64, at time: Instant, _ packet: consuming Packet) {
+        arrivals[PacketLog.place(number)] = time
+        packets.put(packet, at: PacketLog.place(number))
+    }
+
+    /// When packet `number` came.
+    @inline(__always)
+    func arrival(of number: Int64) -> Instant { arrivals[PacketLog.place(number)] }
+
+    /// Looks at packet `number`.
+    @inline(__always)
+    func withPacket(_ number: Int64, _ body: (borrowing Packet) -> Void) {
+        _ = packets.withElement(PacketLog.place(number), body)
+    }
+}
+
+/// Consecutive media packets that reached everybody in a class in order.
+struct PacketRun {
+    /// The first one's number.
+    let first: Int64
+    /// How many.
+    let count: Int
+    /// The host's clock.
+    let clock: DriftingClock
+    let log: UnsafePointer<PacketLog>
+
+    /// The last one's number.
+    var last: Int64 { first + Int64(count) - 1 }
+
+    /// When packet `number` came, by the host's clock.
+    @inline(__always)
+    func arrival(of number: Int64) -> Instant { clock.reading(at: log.pointee.arrival(of: number)) }
+}
