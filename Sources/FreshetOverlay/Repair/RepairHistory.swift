@@ -72,7 +72,7 @@ public struct RepairHistory: ~Copyable {
 
     @inline(__always)
     private func isOldestExpired(_ now: Instant) -> Bool {
-        slots.isEmpty(Int(oldest & mask)) || now - sentAt[Int(oldest & mask)] > duration
+        slots.isEmpty(Int(oldest & mask)) || now - sentAt[Int(oldest & mask)] >= duration
     }
 
     /// When the oldest packet is to be let go; `nil` when there is none.

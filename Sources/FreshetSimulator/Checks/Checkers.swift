@@ -216,7 +216,8 @@ struct Checkers {
         windowAsks = 0
         formerLosses = windowLosses
         windowLosses = 0
-        let allowed = totals.mediaByteCount / 1_000_000 * limits.repair + totals.mediaByteCount / 10 + 500_000
+        let share = Int(Int128(totals.mediaByteCount) * Int128(limits.repair) / 1_000_000)
+        let allowed = share + totals.mediaByteCount / 10 + 500_000
         if totals.repairByteCount > allowed {
             fail(
                 .budget, -1,
@@ -254,7 +255,8 @@ struct Checkers {
         if totals.residualCount * 1_000_000 > limits.residual * expected {
             fail(.residual, -1, "\(totals.residualCount) of \(expected) packets were given up")
         }
-        if totals.repairByteCount / 100 * 1_000_000 > (totals.mediaByteCount / 100 + 1000) * limits.repair {
+        let share = Int(Int128(totals.mediaByteCount) * Int128(limits.repair) / 1_000_000)
+        if totals.repairByteCount > share {
             fail(
                 .budget, -1,
                 "\(totals.repairByteCount) bytes of repair for \(totals.mediaByteCount) of media")

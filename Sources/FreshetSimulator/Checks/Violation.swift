@@ -22,6 +22,8 @@ public enum Invariant: String, Sendable {
     case healing
     /// Players miss no more than allowed.
     case residual
+    /// Nobody wants to be called again and again at one moment.
+    case rest
 }
 
 /// An invariant that was broken: where and when.

@@ -102,6 +102,12 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
             let station = net.stations[Int(event.target)]
             guard station.life == event.cargo, station.scheduledAt == event.time else { return }
             net.stations[Int(event.target)].scheduledAt = .distantFuture
+            let isAgain = station.calledAt == now
+            net.stations[Int(event.target)].calledAt = now
+            net.stations[Int(event.target)].callCount = isAgain ? station.callCount + 1 : 0
+            if station.callCount > 10_000 {
+                return line.checkers.fail(.rest, event.target, "wants to be called without end")
+            }
             touch(event.target) { $0.advance(&$1) }
         case .entersSegment: entersSegment(event.target, hold.take(event.cargo))
         case .entersCore: entersCore(event.target, hold.take(event.cargo))

@@ -66,6 +66,9 @@ struct Station {
     var onlyAttachment: Int32 = -1
     /// The time of its deadline in the queue.
     var scheduledAt = Instant.distantFuture
+    /// When it was last called at a deadline, and how often at that moment.
+    var calledAt = Instant.zero
+    var callCount: Int32 = 0
     var clock: DriftingClock
     /// Attachments by path.
     var attachments = Places()
