@@ -74,6 +74,34 @@ import Testing
         #expect(index.split(separator: "\n").count == parts.count + 1)
     }
 
+    /// An encoder's priming is before the first picture, and no container may make the recording longer by it.
+    @Test(arguments: ["mkv", "mp4"])
+    func aRecordingIsAsLongAsItsSource(_ kind: String) throws {
+        let source = try clips.make(
+            "a.mp4",
+            "-f lavfi -i testsrc2=s=160x120:r=50:d=2 -f lavfi -i sine=f=440:r=48000:d=2 \(Clips.h264) -c:a aac"
+        )
+        let stream = try clips.make("a.ts", "-i \(source) -c copy")
+        let options = Recorder.Options(path: clips.path("b.\(kind)"))
+        try Bench().record(try Clips.read(stream), options)
+        /// Where the last frame ends. (In fragments, ffprobe's duration counts what is before zero, too.)
+        func end(_ path: String) throws -> Double {
+            let text = try Clips.run(
+                "ffprobe",
+                "-v error -show_entries format=start_time,duration -of csv=p=0".split(separator: " ")
+                    .map(String.init) + [path])
+            let times = text.split(whereSeparator: { ",\n".contains($0) }).compactMap { Double($0) }
+            return try #require(times.count == 2 ? times[0] + times[1] : nil)
+        }
+        #expect(try abs(end(options.path) - end(source)) < 0.02)
+        func lead(_ path: String) throws -> Double {
+            let first = try (0...1).map { try #require(Contents.times(path, $0).map(\.presentation).min()) }
+            return first[0] - first[1]
+        }
+        #expect(try abs(lead(options.path) - lead(source)) < 0.001)
+        #expect(try Contents(options.path) == Contents(stream))
+    }
+
     @Test(arguments: ["ts", "mkv", "mp4"])
     func whatWasRecordedIsReadableBeforeTheEnd(_ kind: String) throws {
         let path = try clips.make("a.ts", Self.arguments)

@@ -16,10 +16,18 @@ struct MediaTrack {
     /// The stream's number in its container (the PID in a transport stream), which a copy may keep.
     let identifier: Int32
 
+    /// When its first frame is shown, in microseconds of the medium's clock, where that is known.
+    let startMicroseconds: Int64?
+
     /// The decoder's configuration of an AAC track whose frames carry it in a header each (ADTS); empty for
     /// any other.
     var frameHeaderConfiguration: [UInt8] = []
 
+    /// How long a frame of sound is, in microseconds; 0 where unknown, or not sound.
+    var frameMicroseconds: Int64 {
+        guard parameters.pointee.sample_rate > 0 else { return 0 }
+        return Int64(parameters.pointee.frame_size) * 1_000_000 / Int64(parameters.pointee.sample_rate)
+    }
     /// Video, audio, subtitle or data.
     var kind: AVMediaType { parameters.pointee.codec_type }
     /// The codec.
@@ -78,7 +86,7 @@ final class MediaFormat: @unchecked Sendable {
                     parameters: parameters, timeBase: stream.pointee.time_base,
                     frameRate: stream.pointee.avg_frame_rate, disposition: stream.pointee.disposition,
                     metadata: MediaFormat.entries(ffmpeg, stream.pointee.metadata),
-                    identifier: stream.pointee.id))
+                    identifier: stream.pointee.id, startMicroseconds: MediaFormat.start(ffmpeg, stream)))
         }
         self.tracks = tracks
         let start = context.pointee.start_time
@@ -97,6 +105,26 @@ final class MediaFormat: @unchecked Sendable {
     /// Notes that the frames of AAC track number `index` carry `configuration`.
     func setFrameHeaderConfiguration(_ configuration: [UInt8], ofTrack index: Int) {
         tracks[index].frameHeaderConfiguration = configuration
+    }
+
+    private static func start(_ ffmpeg: FFmpeg, _ stream: UnsafeMutablePointer<AVStream>) -> Int64? {
+        let start = stream.pointee.start_time
+        return start == unknownTimestamp
+            ? nil : ffmpeg.calls.av_rescale_q(start, stream.pointee.time_base, .microseconds)
+    }
+
+    /// When the first picture is shown, where sound begins before it by no more than a frame: that frame is an
+    /// encoder's priming, which a transport stream cannot mark as such. Otherwise ``startMicroseconds``.
+    var pictureMicroseconds: Int64 {
+        let pictures = tracks.filter { $0.kind == AVMEDIA_TYPE_VIDEO && !$0.isAttachedPicture }
+        guard let picture = pictures.compactMap(\.startMicroseconds).min(), picture > startMicroseconds else {
+            return startMicroseconds
+        }
+        let isPriming = tracks.allSatisfy { track in
+            let lead = picture - (track.startMicroseconds ?? picture)
+            return lead <= 0 || (track.codec == AV_CODEC_ID_AAC && lead <= track.frameMicroseconds + 100)
+        }
+        return isPriming ? picture : startMicroseconds
     }
 
     private static func entries(_ ffmpeg: FFmpeg, _ dictionary: OpaquePointer?) -> [(

@@ -113,6 +113,7 @@ final class MediaMuxer {
             stream.pointee.time_base = track.timeBase
             stream.pointee.avg_frame_rate = track.frameRate
             stream.pointee.disposition = track.disposition
+            markPriming(of: track, stream, in: context)
             stream.pointee.sample_aspect_ratio = track.parameters.pointee.sample_aspect_ratio
             for (name, value) in track.metadata {
                 _ = ffmpeg.calls.av_dict_set(&stream.pointee.metadata, name, value, 0)
@@ -121,6 +122,22 @@ final class MediaMuxer {
             filters.append(try filter(for: track, stream))
         }
         try check(refused: refused, carried: carried)
+    }
+
+    /// Sound before zero is an encoder's priming. MP4 says so with the edit list that libavformat makes of
+    /// negative times, Matroska with the codec's delay.
+    private func markPriming(
+        of track: MediaTrack, _ stream: UnsafeMutablePointer<AVStream>,
+        in context: UnsafeMutablePointer<AVFormatContext>
+    ) {
+        guard container.muxerName == "matroska", track.codec == AV_CODEC_ID_AAC,
+            let start = track.startMicroseconds, start < zeroMicroseconds,
+            zeroMicroseconds - start <= track.frameMicroseconds + 100
+        else { return }
+        let rate = Int64(track.parameters.pointee.sample_rate)
+        let sampleCount = ((zeroMicroseconds - start) * rate + 500_000) / 1_000_000
+        stream.pointee.codecpar.pointee.initial_padding = Int32(clamping: sampleCount)
+        context.pointee.avoid_negative_ts = Int32(AVFMT_AVOID_NEG_TS_DISABLED)
     }
 
     /// Video that cannot be carried while no other is, or audio likewise, is the programme itself: refused.

@@ -133,7 +133,7 @@ public final class SampleMuxer {
     private func muxing(_ format: MediaFormat) -> MediaMuxer.Options {
         var muxing = MediaMuxer.Options(container: container)
         guard container.muxerName == "mpegts" else {
-            muxing.zeroMicroseconds = format.startMicroseconds
+            muxing.zeroMicroseconds = format.pictureMicroseconds
             return muxing
         }
         muxing.delayMicroseconds = Int32(clamping: options.delay.count / 1000)

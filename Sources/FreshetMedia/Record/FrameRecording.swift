@@ -130,8 +130,8 @@ final class FrameRecording {
     private func openFirst(_ format: MediaFormat, decode: Int64) throws(StageError) -> Part {
         first = decode
         // The medium's own start is that of what is shown first; one that is begun in its middle starts there.
-        let isAtStart = abs(decode - format.startMicroseconds) < 2_000_000
-        var part = try open(format, zero: isAtStart ? format.startMicroseconds : decode)
+        let start = format.pictureMicroseconds
+        var part = try open(format, zero: abs(decode - start) < 2_000_000 ? start : decode)
         part.start = decode
         part.end = decode
         return part
