@@ -4,8 +4,8 @@ public import FreshetWire
 /// The sending end of repair on unicast links: keeps what was sent for a while, and sends it again to whoever asks.
 ///
 /// Understands RIST's requests (VSF TR-06-1 §5.3) and Freshet's. A repair is the packet with the lowest bit of its
-/// SSRC set. What a peer can cause is bounded: work by the length of its datagrams and an allowance, bytes by a share of the media,
-/// places in the queue by their number; and one peer's excess is nobody else's loss.
+/// SSRC set. What a peer can cause is bounded: work by the length of its datagrams and an allowance, bytes by a share
+/// of the media, places in the queue by their number; and one peer's excess is nobody else's loss.
 public struct RepairSender: ~Copyable {
     /// What a sender keeps and allows.
     public struct Configuration: Sendable {
