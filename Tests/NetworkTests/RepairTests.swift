@@ -70,4 +70,36 @@ struct RepairTests {
             #expect(figures.ports[0].up["cuts"] + figures.ports[1].up["cuts"] >= 5)
         }
     }
+
+    @Test("Members of a group who lose different packets heal each other, and the source heals the rest")
+    func group() async throws {
+        try await Turnstile.shared.pass {
+            let input = try await TestMedia.generated("cbr-8.ts")
+            let scratch = try Scratch()
+            let network = try await EmulatedNetwork(hosts: 4, seed: 6) { host, _ in
+                host == 0 ? .init(up: "delay=5") : .init(up: "delay=5 loss=3%", down: "delay=5 loss=3%")
+            }
+            let place = Place.group()
+            let members = try (1...3).map { member in
+                try network.start(
+                    member, "record", "rtp://\(place.host):\(place.port)", scratch.file("\(member).ts"),
+                    "--latency", "800", "--timeout", "3", "--fec", "off", "--stats",
+                    scratch.file("stats\(member)"))
+            }
+            for member in members { try await place.isHeard(by: member) }
+            let sent = try await network.start(0, "send", input, "--to", "rtp://\(place.host):\(place.port)")
+                .end()
+            #expect(sent.status == 0, "\(sent)")
+            var byNeighbours = 0.0
+            for (index, member) in members.enumerated() {
+                try await member.end(within: 15)
+                let counted = try Statistics(scratch.file("stats\(index + 1)"))
+                // Without repair it would be about 70.
+                #expect(counted["lost"] <= 2, "\(scratch.text("stats\(index + 1)").suffix(800))")
+                #expect(counted["recovered"] > 20)
+                byNeighbours += counted["recoveredByNeighbour"]
+            }
+            #expect(byNeighbours > 0)
+        }
+    }
 }
