@@ -41,7 +41,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("http://127.0.0.1:80", "must begin with rtp://, rist:// or udp://"), ("", "must begin with rtp://, rist:// or udp://"),
+        ("http://127.0.0.1:80", "must begin with rtp://, rist:// or udp://"),
+        ("", "must begin with rtp://, rist:// or udp://"),
         ("rtp://127.0.0.1", "the port is missing"), ("rtp://[::1]", "the port is missing"),
         ("rtp://127.0.0.1:0", "a number from 1 to 65535, not '0'"), ("rtp://127.0.0.1:99999", "not '99999'"),
         ("rtp://127.0.0.1:", "not ''"), ("rtp://ff15::7:5004", "must stand in brackets"),

@@ -6,8 +6,8 @@ public import FreshetCore
 /// envelope* of the delays shows the path's own delay, and its slope how much faster or slower the source's
 /// clock runs than ours (Moon, Skelly, Towsley, "Estimation and removal of clock skew from network delay
 /// measurements", INFOCOM 1999). Kept are the least and greatest delays of bins of 200 ms over 51 s;
-/// `EnvelopeFit` finds the drift from them. It is believed by as much as they allow; until then it is taken for the likely one,
-/// none.
+/// `EnvelopeFit` finds the drift from them. It is believed by as much as they allow; until then it is taken
+/// for the likely one, none.
 ///
 /// A change of route moves the envelope at once. Down is seen in one bin; up when two seconds of bins lie
 /// above it. The bins of before are then moved along, so that what they say about the drift is kept. Integers
