@@ -49,8 +49,8 @@ public struct Hole: Sendable {
 
 /// The missing packets in order of their sequence numbers: a bounded queue in storage taken once.
 ///
-/// Holes are noticed in order, so new ones go to the back; finding one is a binary search, done only when something comes
-/// that is not the next packet.
+/// Holes are noticed in order, so new ones go to the back; finding one is a binary search, done only when
+/// something comes that is not the next packet.
 public struct HoleTable: Sendable {
     private var storage: [Hole]
     private let mask: Int

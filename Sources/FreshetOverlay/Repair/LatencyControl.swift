@@ -2,8 +2,8 @@ public import FreshetCore
 
 /// A latency that fits itself to the link: long enough for nearly all repairs, no longer for long.
 ///
-/// Keeps how long holes took to be filled in a histogram that forgets (NetEQ's way), and wants its 99.9th percentile and
-/// some room. A larger wish counts at once; a smaller one takes a hundredth off a second.
+/// Keeps how long holes took to be filled in a histogram that forgets (NetEQ's way), and wants its 99.9th
+/// percentile and some room. A larger wish counts at once; a smaller one takes a hundredth off a second.
 public struct LatencyControl: Sendable {
     /// The latency to use.
     public private(set) var target: Nanoseconds

@@ -1,7 +1,7 @@
 /// How much a link loses, and how many packets in a row: what the first transmissions of a stream tell.
 ///
-/// Two averages of the loss, one over about 500 packets and one over about 4,000: the larger counts, so that repair grows
-/// at once and shrinks slowly. Ratios are in parts per million.
+/// Two averages of the loss, one over about 500 packets and one over about 4,000: the larger counts, so that
+/// repair grows at once and shrinks slowly. Ratios are in parts per million.
 public struct LossEstimate: Sendable {
     /// What is assumed of a link before it has shown anything.
     public static let prior = 50_000

@@ -2,11 +2,11 @@ internal import FreshetCoding
 internal import FreshetCore
 internal import FreshetWire
 
-/// Parity in answer to requests: sums over all that a peer misses at the moment (RFC 8681), so that each that arrives gives
-/// back any one of them.
+/// Parity in answer to requests: sums over all that a peer misses at the moment (RFC 8681), so that each that
+/// arrives gives back any one of them.
 ///
-/// The window of a sum runs from the oldest to the newest missing packet; what the peer has of it falls out at its side.
-/// Packets are taken into the coder only when a window needs them.
+/// The window of a sum runs from the oldest to the newest missing packet; what the peer has of it falls out
+/// at its side. Packets are taken into the coder only when a window needs them.
 struct ParityMaker: ~Copyable {
     private struct Wanted {
         var sequence: Int64
@@ -60,7 +60,8 @@ struct ParityMaker: ~Copyable {
         return first...min(last, first &+ Int64(ParityMaker.windowLimit) &- 1)
     }
 
-    /// Writes an RTP packet with a sum over `window` into `packet`, which is empty; false when a packet of it is not kept.
+    /// Writes an RTP packet with a sum over `window` into `packet`, which is empty; false when a packet of it
+    /// is not kept.
     mutating func write(
         _ window: ClosedRange<Int64>, from history: borrowing RepairHistory, into packet: inout Packet
     ) -> Bool {

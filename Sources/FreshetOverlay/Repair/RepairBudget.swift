@@ -11,8 +11,8 @@ struct RepairBudget: Sendable {
         self.mediaBytes = mediaBytes
     }
 
-    /// Spends `byteCount`; false, and nothing is spent, when there is not that much. `percent` of what was sent since comes
-    /// in, up to `limit` saved.
+    /// Spends `byteCount`; false, and nothing is spent, when there is not that much. `percent` of what was
+    /// sent since comes in, up to `limit` saved.
     mutating func spend(_ byteCount: Int, mediaBytes now: Int, percent: Int, limit: Int) -> Bool {
         tokens = min(tokens + (now - mediaBytes) * percent / 100, limit)
         mediaBytes = now

@@ -2,8 +2,8 @@ public import FreshetCore
 
 /// The packets of a stream that may still be asked for: bounded by number and by age.
 ///
-/// A table indexed by sequence number of second tickets to packets on their way out; nothing is copied. The pool that they
-/// come from needs as many slots more.
+/// A table indexed by sequence number of second tickets to packets on their way out; nothing is copied. The
+/// pool that they come from needs as many slots more.
 public struct RepairHistory: ~Copyable {
     private var slots: FixedSlots<Packet>
     private var sentAt: [Instant]
@@ -84,7 +84,8 @@ public struct RepairHistory: ~Copyable {
         return !slots.isEmpty(Int(sequence & mask))
     }
 
-    /// The number nearest to the highest whose low 16 bits are `low`, the past being nearer; `nil` before the first packet.
+    /// The number nearest to the highest whose low 16 bits are `low`, the past being nearer; `nil` before the
+    /// first packet.
     public func extend(_ low: UInt16) -> Int64? {
         guard let highest else { return nil }
         return highest &- Int64(UInt16(truncatingIfNeeded: highest) &- low)

@@ -2,11 +2,11 @@ public import FreshetCore
 
 /// Decides, hole by hole and round by round, what to ask for: the part of repair that is arithmetic.
 ///
-/// A copy is lost like any packet, with chance *p*. A packet for which *n* copies are sent stays lost with chance
-/// *p*ⁿ⁺¹, so *n* follows from the residual loss wanted. When there is time for several rounds, the copies of a later round
-/// are sent only for the few packets that still miss, so they cost next to nothing: each round but the last asks for as
-/// few copies as the later ones can make up for, and the last for what is left. What a round may cost, in expected bytes
-/// per media byte, is capped.
+/// A copy is lost like any packet, with chance *p*. A packet for which *n* copies are sent stays lost with
+/// chance *p*ⁿ⁺¹, so *n* follows from the residual loss wanted. When there is time for several rounds, the
+/// copies of a later round are sent only for the few packets that still miss, so they cost next to nothing:
+/// each round but the last asks for as few copies as the later ones can make up for, and the last for what is
+/// left. What a round may cost, in expected bytes per media byte, is capped.
 public struct RepairPolicy: Sendable {
     /// What is to be done for a hole.
     public enum Choice: Int, CaseIterable, Sendable {
@@ -146,8 +146,8 @@ public struct RepairPolicy: Sendable {
     /// packets still miss, so a little more than the mean need suffices; the more, the fewer holes share it.
     private func parityQuarters(loss: Int) -> Int { 8 + loss / 33_000 }
 
-    /// True when parity leaves fewer holes than copies for the same bytes: enough holes share it, and they do not come all
-    /// at once; or as many copies as wanted would cost too much.
+    /// True when parity leaves fewer holes than copies for the same bytes: enough holes share it, and they do
+    /// not come all at once; or as many copies as wanted would cost too much.
     private func isParityBetter(loss: Int, window: Nanoseconds, _ wanted: Int, _ link: Link) -> Bool {
         guard link.hasParity, loss >= parityFrom, link.burst == 1 else { return false }
         let sharing = Int(window.count / max(link.interval.count, 1)) * loss / 1_000_000

@@ -216,8 +216,9 @@ extension RepairSender {
         return next == .distantFuture ? nil : next
     }
 
-    /// When peer `index` is to be told the highest number: a little after the last packet, then ever more seldom, until the
-    /// regular reports suffice (Holbrook, Singhal and Cheriton, "Log-based receiver-reliable multicast", 1995).
+    /// When peer `index` is to be told the highest number: a little after the last packet, then ever more
+    /// seldom, until the regular reports suffice (Holbrook, Singhal and Cheriton, "Log-based
+    /// receiver-reliable multicast", 1995).
     private func heartbeat(_ index: Int) -> Instant {
         let first = lastMedia + Nanoseconds(min(max(4 * meanInterval, 5_000_000), 100_000_000))
         let due = peers[index].heartbeatDue

@@ -1,7 +1,7 @@
 public import FreshetCore
 
-/// What is known of the way to a peer and back: a smoothed round trip and its spread (RFC 6298 §2, in integers), and the
-/// shortest seen lately.
+/// What is known of the way to a peer and back: a smoothed round trip and its spread (RFC 6298 §2, in
+/// integers), and the shortest seen lately.
 public struct RoundTrip: Sendable {
     /// The smoothed round trip; `nil` before the first measurement.
     public private(set) var smoothed: Nanoseconds?

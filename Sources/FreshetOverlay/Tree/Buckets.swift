@@ -1,11 +1,11 @@
 import FreshetCore
 import FreshetWire
 
-/// Members sorted by what a search for a parent wants to know: per stripe, depth and cell of the network those with a free
-/// place, and per stripe and depth the leaves that another could take the place of.
+/// Members sorted by what a search for a parent wants to know: per stripe, depth and cell of the network
+/// those with a free place, and per stripe and depth the leaves that another could take the place of.
 ///
-/// Putting in and taking out are O(1): a member knows where it is (`Place.bucket`, `Place.bucketPlace`), and the last one
-/// of the bucket takes its place.
+/// Putting in and taking out are O(1): a member knows where it is (`Place.bucket`, `Place.bucketPlace`), and
+/// the last one of the bucket takes its place.
 struct Buckets {
     /// Cells of 40 ms, 8 by 8, around the origin of the coordinates.
     static let cellCount = 64

@@ -1,7 +1,8 @@
 import FreshetCore
 
-/// Whether a child keeps up: of what is sent to it, how much its queue or its own reports say is lost. Judged every second;
-/// a child that does not is thinned first (its parity stripe), then reported as slow, so that no sibling waits for it.
+/// Whether a child keeps up: of what is sent to it, how much its queue or its own reports say is lost. Judged
+/// every second; a child that does not is thinned first (its parity stripe), then reported as slow, so that
+/// no sibling waits for it.
 struct ChildBudget {
     enum Verdict: Equatable { case fits, thin, move }
     /// More than this of a thousand packets dropped on the way to it is too many.

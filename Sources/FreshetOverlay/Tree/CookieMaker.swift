@@ -1,8 +1,8 @@
 import FreshetCore
 import FreshetWire
 
-/// Makes and checks cookies without remembering anybody: a tag over the address, the child's nonce and a coarse time. Who
-/// gives one back hears what is sent to its address.
+/// Makes and checks cookies without remembering anybody: a tag over the address, the child's nonce and a
+/// coarse time. Who gives one back hears what is sent to its address.
 struct CookieMaker {
     /// A cookie is good for one to two of these spans.
     static let span: Nanoseconds = .seconds(16)

@@ -11,9 +11,9 @@ public struct CoordinatorOutput: Equatable, Sendable {
     public var closes = false
 }
 
-/// The server of the client-forwarding patent for one stream, without sockets or a clock: it keeps a record per member,
-/// says who forwards to whom, and mends the tree by what members report. It is in nobody's data path: members go on without
-/// it, and tell a new one what it must know.
+/// The server of the client-forwarding patent for one stream, without sockets or a clock: it keeps a record
+/// per member, says who forwards to whom, and mends the tree by what members report. It is in nobody's data
+/// path: members go on without it, and tell a new one what it must know.
 ///
 /// The edge gives each control connection a number and calls ``receive(_:from:observed:now:)`` with every message,
 /// ``disconnected(_:now:)`` when it is gone and ``advance(to:)`` at ``nextDeadline``, and sends what ``nextMessage()``
@@ -164,8 +164,8 @@ public struct Coordinator: ~Copyable {
         outgoing.append(CoordinatorOutput(connection: connection, message: message))
     }
 
-    /// Takes a message that came on `connection`, from an address that the edge sees as `observed` (its port is the control
-    /// connection's and means nothing).
+    /// Takes a message that came on `connection`, from an address that the edge sees as `observed` (its port
+    /// is the control connection's and means nothing).
     public mutating func receive(
         _ message: ControlMessage, from connection: UInt32, observed: PeerAddress, now: Instant
     ) {

@@ -6,7 +6,8 @@ public struct CoordinatorConfiguration: Sendable {
     public var stream = "live"
     /// What members must show; empty lets everybody in.
     public var token = ""
-    /// Stripes that the stream is split into, 1 to 15. One is enough for small groups; more limit what one failure takes.
+    /// Stripes that the stream is split into, 1 to 15. One is enough for small groups; more limit what one
+    /// failure takes.
     public var stripeCount = 1
     /// A parity stripe is sent behind the others.
     public var hasParity = false

@@ -91,8 +91,8 @@ extension Coordinator {
         return false
     }
 
-    /// A child says that `parent` does not serve. One complaint gets it pinged; a second child's convicts it: it is offered
-    /// to nobody for a while. A member that complains of parent after parent convicts nobody.
+    /// A child says that `parent` does not serve. One complaint gets it pinged; a second child's convicts it:
+    /// it is offered to nobody for a while. A member that complains of parent after parent convicts nobody.
     mutating func complain(about parent: Int, by child: Int) {
         guard parent != source, !records[parent].isRemoved else { return }
         if records[parent].goneSince != nil {

@@ -1,8 +1,8 @@
 import FreshetCore
 import FreshetWire
 
-/// Watching how members do (figure 7): reports are credited to the transmitter too, a bad one moves the receiver, and who
-/// does well for long is moved up.
+/// Watching how members do (figure 7): reports are credited to the transmitter too, a bad one moves the
+/// receiver, and who does well for long is moved up.
 extension Coordinator {
     mutating func noteReport(_ member: Int, _ report: ReportMessage) {
         highestSequence = max(highestSequence, member == source ? report.highestSequence : Int64.min)
@@ -86,8 +86,8 @@ extension Coordinator {
     mutating func adopt(_ member: Int, _ stripe: Int, by parent: Int) {
         guard member != source, member != parent else { return }
         if forest.isAtOrAbove(member, of: parent, stripe) {
-            // By the records the parent is below the member: they are older than the message. Cut the branch right below
-            // the member; whoever is cut says soon where it is.
+            // By the records the parent is below the member: they are older than the message. Cut the branch
+            // right below the member; whoever is cut says soon where it is.
             var current = parent
             while let above = forest.parent(current, stripe), above != member { current = above }
             setParent(current, stripe, to: nil)
@@ -98,8 +98,8 @@ extension Coordinator {
 
     // MARK: Moving up
 
-    /// Stable members with an uplink go nearer to the source when that wins enough: a level, or the configured share of the
-    /// delay. The budget keeps the tree quiet.
+    /// Stable members with an uplink go nearer to the source when that wins enough: a level, or the
+    /// configured share of the delay. The budget keeps the tree quiet.
     mutating func promote() {
         let span = now - promotionRenewed
         guard span >= .milliseconds(100) else { return }

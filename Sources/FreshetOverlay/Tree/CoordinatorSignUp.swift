@@ -155,8 +155,8 @@ extension Coordinator {
         }
     }
 
-    /// Figure 5: sorted by the routers they share and by place (504), the best of every cluster first (506), then the next
-    /// best (508), then the rest (510). Who is placed first becomes a primary.
+    /// Figure 5: sorted by the routers they share and by place (504), the best of every cluster first (506),
+    /// then the next best (508), then the rest (510). Who is placed first becomes a primary.
     private func startOrder(_ members: [Int]) -> [Int] {
         var clusters: [UInt64: [Int]] = [:]
         for member in members {

@@ -99,7 +99,8 @@ struct Forest {
         return found
     }
 
-    /// Puts `member` below `parent`; it must have no parent, and not be above it. Depths below are the caller's to renew.
+    /// Puts `member` below `parent`; it must have no parent, and not be above it. Depths below are the
+    /// caller's to renew.
     mutating func link(_ member: Int, below parent: Int, _ stripe: Int) {
         let place = slot(member, stripe)
         let above = slot(parent, stripe)

@@ -69,7 +69,8 @@ public struct MemberRecord: Sendable {
         self.joined = joined
     }
 
-    /// Predicted round trip to another member by both coordinates, microseconds; a guess of 50 ms while one knows nothing.
+    /// Predicted round trip to another member by both coordinates, microseconds; a guess of 50 ms while one
+    /// knows nothing.
     func distance(to other: MemberRecord) -> Int32 {
         let a = coordinate
         let b = other.coordinate

@@ -1,8 +1,8 @@
 import FreshetCore
 import FreshetWire
 
-/// Who may be a member's parent, and who is best: figure 4's step 410. Bound by places and depth, chosen by the way from
-/// the source, the child's neighbourhood, and how well the candidate has served.
+/// Who may be a member's parent, and who is best: figure 4's step 410. Bound by places and depth, chosen by
+/// the way from the source, the child's neighbourhood, and how well the candidate has served.
 extension Coordinator {
     /// What a parent is looked for.
     struct Search {

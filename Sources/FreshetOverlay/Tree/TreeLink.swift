@@ -1,8 +1,8 @@
 import FreshetCore
 import FreshetWire
 
-/// A neighbour: who it is, where, and what each is to the other. Both directions may be in use at once: its parent on one
-/// stripe, its child on another; each has a handshake and a token of its own.
+/// A neighbour: who it is, where, and what each is to the other. Both directions may be in use at once: its
+/// parent on one stripe, its child on another; each has a handshake and a token of its own.
 struct TreeLink {
     var address: PeerAddress
     var member: MemberID

@@ -5,11 +5,11 @@ public import FreshetWire
 /// backups; it forwards to the children that come with a ticket; when a parent falls silent it calls a backup first and
 /// tells the coordinator after.
 ///
-/// The edge gives it what comes: RTP packets by ``note(_:isParity:from:now:)`` (which answers whether to forward them),
-/// other datagrams by ``read(_:from:now:)``, the coordinator's messages by ``receive(_:now:)``, and the time by
-/// ``advance(to:)`` at ``nextDeadline``. It then sends what ``nextTransmit(into:)`` and ``nextMessage()`` give and does
-/// what ``nextEvent()`` says. Packets and their history stay with the edge; so does repair, hop by hop, for which links are
-/// numbered as peers.
+/// The edge gives it what comes: RTP packets by ``note(_:isParity:from:now:)`` (which answers whether to
+/// forward them), other datagrams by ``read(_:from:now:)``, the coordinator's messages by
+/// ``receive(_:now:)``, and the time by ``advance(to:)`` at ``nextDeadline``. It then sends what
+/// ``nextTransmit(into:)`` and ``nextMessage()`` give and does what ``nextEvent()`` says. Packets and their
+/// history stay with the edge; so does repair, hop by hop, for which links are numbered as peers.
 ///
 /// The child's side is in TreeNodeUpstream.swift, the parent's in TreeNodeDownstream.swift, the coordinator in
 /// TreeNodeControl.swift, what time brings in TreeNodeUpkeep.swift.

@@ -183,8 +183,8 @@ extension TreeNode {
         }
     }
 
-    /// True when the parent says that it is well and yet sends nothing while the stream goes on, as its own words or the
-    /// other stripes show: its pulses are no sign of life then.
+    /// True when the parent says that it is well and yet sends nothing while the stream goes on, as its own
+    /// words or the other stripes show: its pulses are no sign of life then.
     private func isWithheld(_ stripe: Int, _ pulse: Pulse) -> Bool {
         if pulse.starvingStripes.has(stripe) { return false }
         guard let last = stripes[stripe].packetAt, now - last > configuration.silenceLimit,
@@ -203,8 +203,8 @@ extension TreeNode {
 
     // MARK: Moving
 
-    /// Calls the next warm backup of `stripe`; when all were called in vain, the coordinator is told and they are called
-    /// again.
+    /// Calls the next warm backup of `stripe`; when all were called in vain, the coordinator is told and they
+    /// are called again.
     mutating func callBackup(_ stripe: Int, reason: MovedMessage.Reason) {
         stripes[stripe].reason = reason
         stripes[stripe].candidate = -1

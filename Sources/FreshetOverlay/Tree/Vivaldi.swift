@@ -14,7 +14,8 @@ extension NetworkCoordinate {
     /// Moves the coordinate a step towards where the measured round trip says it is: Vivaldi's adaptive timestep
     /// (Dabek et al., §3, constants 1/4) in integers.
     ///
-    /// `chance` decides the direction when both are at the same point. A measurement under 1 µs or over 10 s is ignored.
+    /// `chance` decides the direction when both are at the same point. A measurement under 1 µs or over 10 s
+    /// is ignored.
     public mutating func learn(
         roundTripMicroseconds measured: Int32, to other: NetworkCoordinate, chance: inout PRNG
     ) {

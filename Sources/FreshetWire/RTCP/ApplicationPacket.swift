@@ -1,6 +1,6 @@
 extension RTCPPacket {
-    /// The four characters of an APP's name as a number, first character in the high byte (RFC 3550 §6.7); `nil` in other
-    /// kinds.
+    /// The four characters of an APP's name as a number, first character in the high byte (RFC 3550 §6.7);
+    /// `nil` in other kinds.
     public var applicationName: UInt32? {
         kind == Kind.application && bytes.byteCount >= 12 ? bytes.uint32(at: 8) : nil
     }
@@ -55,7 +55,8 @@ public struct Heartbeat: Equatable, Sendable {
 
     /// "FRSH".
     public static let name: UInt32 = 0x4652_5348
-    /// The APP subtype of a heartbeat. Not one of RIST's (0 to 3): librist goes by the subtype without a look at the name.
+    /// The APP subtype of a heartbeat. Not one of RIST's (0 to 3): librist goes by the subtype without a look
+    /// at the name.
     public static let subtype = 15
     /// The version of the FRSH messages described here.
     public static let protocolVersion: UInt8 = 1

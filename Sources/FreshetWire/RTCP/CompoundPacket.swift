@@ -30,15 +30,17 @@ public struct RTCPPacket: ~Escapable {
         self.bytes = bytes
     }
 
-    /// The number behind the header, the sender's SSRC in every kind but SDES and an empty BYE; `nil` when there is none.
+    /// The number behind the header, the sender's SSRC in every kind but SDES and an empty BYE; `nil` when
+    /// there is none.
     public var ssrc: UInt32? { bytes.byteCount >= 8 ? bytes.uint32(at: 4) : nil }
 }
 
 /// Walks the RTCP packets of one datagram, in order.
 ///
-/// The whole datagram is checked before the first packet is handed out (RFC 3550 appendix A.2): version 2 throughout,
-/// lengths that add up to the datagram exactly, padding in the last packet only, a report first. What passes is handed out
-/// without further doubt; a datagram with one wrong length is refused as a whole, since nothing after it can be trusted.
+/// The whole datagram is checked before the first packet is handed out (RFC 3550 appendix A.2): version 2
+/// throughout, lengths that add up to the datagram exactly, padding in the last packet only, a report first.
+/// What passes is handed out without further doubt; a datagram with one wrong length is refused as a whole,
+/// since nothing after it can be trusted.
 public struct CompoundPacket: ~Escapable {
     private let bytes: RawSpan
     private var position = 0

@@ -6,8 +6,8 @@ public struct RepairEntry: Equatable, Sendable {
     public var offset: UInt16
     /// Bit i, from the lowest, set: the packet `offset` + i + 1 is missing too.
     public var lostMask: UInt16
-    /// How often these packets were asked for before, 0 to 127. An entry that comes again with the same round is the same
-    /// request, sent again because the first may have been lost; it is answered once.
+    /// How often these packets were asked for before, 0 to 127. An entry that comes again with the same round
+    /// is the same request, sent again because the first may have been lost; it is answered once.
     public var round: UInt8
     /// Parity over the missing packets is as welcome as copies.
     public var allowsParity: Bool
@@ -32,16 +32,19 @@ public struct RepairEntry: Equatable, Sendable {
     static let byteCount = 8
 }
 
-/// Freshet's own request for repair: an RTCP APP packet named "FRSH", subtype 1. Its layout is in the WireProtocol page.
+/// Freshet's own request for repair: an RTCP APP packet named "FRSH", subtype 1. Its layout is in the
+/// WireProtocol page.
 ///
-/// Beyond RIST's requests it tells the round, so that a request may be sent several times and is answered once; how many
-/// copies are wanted, and how far apart; and how long a copy is of use. Sent only to sources that showed a heartbeat.
+/// Beyond RIST's requests it tells the round, so that a request may be sent several times and is answered
+/// once; how many copies are wanted, and how far apart; and how long a copy is of use. Sent only to sources
+/// that showed a heartbeat.
 public struct RepairRequest: Equatable, Sendable {
     /// Who asks.
     public var senderSSRC: UInt32
     /// The source whose packets are missing, retransmission bit clear.
     public var mediaSSRC: UInt32
-    /// Time that should pass between two copies of one packet, in tenths of a millisecond: more than a burst of loss lasts.
+    /// Time that should pass between two copies of one packet, in tenths of a millisecond: more than a burst
+    /// of loss lasts.
     public var spacing: UInt16
     /// The round trip as the asker measured it, in tenths of a millisecond; 0: not known.
     public var roundTrip: UInt16

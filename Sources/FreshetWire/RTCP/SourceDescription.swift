@@ -50,7 +50,8 @@ public struct CanonicalName: Sendable, CustomStringConvertible {
 }
 
 extension RTCPPacket {
-    /// The CNAME that an SDES gives for `ssrc` (RFC 3550 §6.5); `nil` when it gives none or is not well formed up to it.
+    /// The CNAME that an SDES gives for `ssrc` (RFC 3550 §6.5); `nil` when it gives none or is not well
+    /// formed up to it.
     @_lifetime(copy self)
     public func canonicalName(of ssrc: UInt32) -> RawSpan? {
         guard kind == Kind.sourceDescription else { return nil }
