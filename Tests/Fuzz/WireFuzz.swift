@@ -87,12 +87,16 @@ private func checkRepairRequest(_ packet: borrowing RTCPPacket) {
     precondition(entries.count == packet.repairEntryCount && request.mediaSSRC & 1 == 0)
     if entries.isEmpty { return }
     var again = [UInt8](repeating: 0, count: packet.bytes.byteCount)
-    var span = again.mutableSpan
-    var raw = span.mutableBytes
-    var writer = CompoundWriter(&raw)
-    writer.write(request, entries: entries.span)
-    precondition(!writer.hasOverflowed)
-    let written = span.bytes.extracting(first: writer.byteCount)
+    var byteCount = 0
+    do {
+        var span = again.mutableSpan
+        var raw = span.mutableBytes
+        var writer = CompoundWriter(&raw)
+        writer.write(request, entries: entries.span)
+        precondition(!writer.hasOverflowed)
+        byteCount = writer.byteCount
+    }
+    let written = again.span.bytes.extracting(first: byteCount)
     guard var packets = CompoundPacket(parsing: written, allowsReducedSize: true), let copy = packets.next()
     else {
         preconditionFailure("a repair request that was written is not read")

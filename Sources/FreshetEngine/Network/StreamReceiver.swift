@@ -282,6 +282,7 @@ final class StreamReceiver {
             _ = sequence.extend(UInt16(truncatingIfNeeded: packet.info.extendedSequence))
             isInOrder = false
             repair?.noteFilled(packet.info.extendedSequence, arrival: context.now)
+            for path in paths { path.member?.note(packet, now: context.now) }
             output.append(packet)
         }
     }
