@@ -13,7 +13,7 @@ struct HistoryOptions {
     /// The most packets kept: they come out of the loop's pool, which the line needs too.
     static let packetLimit = 4096
     /// The most packets kept for a group.
-    static let groupPacketLimit = 2048
+    static let groupPacketLimit = 1024
 
     var isKept: Bool { duration > .zero }
 
