@@ -13,27 +13,23 @@ final class ControlPort {
     /// The descriptor to watch.
     var number: Int32 { listening.socket.number }
 
-    /// Receives a batch; how many datagrams came.
-    func receive(context: inout StageContext) -> Int {
-        let result = reader.receive(
-            listening.socket, limit: reader.capacity, pool: context.pool, now: context.now)
-        if case .success(let count) = result { return count }
-        return 0
-    }
-
-    /// The next datagram of the batch that is whole; `nil` after the last.
-    func next(context: inout StageContext) -> Packet? {
-        while let packet = reader.next(pool: context.pool) {
-            if !reader.isOversized { return packet }
+    /// Reads what has come, at most `limit` batches of it, and hands each whole datagram to `take` with who sent it and
+    /// when it came; false when there is more.
+    func read(
+        limit: Int, context: inout StageContext,
+        _ take: (borrowing Packet, SocketAddress, Instant, inout StageContext) -> Void
+    ) -> Bool {
+        for _ in 0..<limit {
+            let result = reader.receive(
+                listening.socket, limit: reader.capacity, pool: context.pool, now: context.now)
+            guard case .success(let count) = result, count > 0 else { return true }
+            while let packet = reader.next(pool: context.pool) {
+                if reader.isOversized { continue }
+                take(packet, reader.sender, reader.arrival(now: context.now), &context)
+            }
         }
-        return nil
+        return false
     }
-
-    /// Who sent the last datagram.
-    var sender: SocketAddress { reader.sender }
-
-    /// When the last datagram came.
-    func arrival(now: Instant) -> Instant { reader.arrival(now: now) }
 
     /// Sends one datagram; losses are nobody's business.
     func send(_ bytes: RawSpan, to address: SocketAddress) {

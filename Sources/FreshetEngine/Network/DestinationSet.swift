@@ -233,17 +233,8 @@ struct DestinationSet: ~Copyable {
     /// The sockets that the control port `index` belongs to.
     func channel(_ index: Int) -> SocketGroup { groups[index] }
 
-    /// How many control ports there are.
-    var controlCount: Int { groups.count }
-
-    /// The control port with that index.
-    func control(_ index: Int) -> ControlPort { groups[index].control }
-
-    /// Sends one datagram of media out of its turn, through the media socket that the control port `index`
-    /// belongs to.
-    func sendBeside(_ packet: borrowing Packet, from index: Int, to address: SocketAddress) {
-        groups[index].fanOut.sendBeside(packet.bytes, to: address)
-    }
+    /// How many channels there are: each has its sockets, and a control port.
+    var channelCount: Int { groups.count }
 
     /// Where media goes that is asked for by `requester` through the control port `index`: the destination whose
     /// control port that is, or else one on the same host (its port may have been translated), or a group.

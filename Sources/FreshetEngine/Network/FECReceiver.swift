@@ -115,23 +115,14 @@ final class FECReceiver {
     ) -> Bool {
         var isDrained = true
         for port in ports {
-            if !read(port, context: &context, isChosen: isChosen) { isDrained = false }
+            let isQuiet = port.control.read(limit: FECReceiver.callLimit, context: &context) {
+                guard isChosen(port.path, $1) else { return }
+                $3.counters.add(.parityIn)
+                take($0.bytes, context: &$3)
+            }
+            if !isQuiet { isDrained = false }
         }
         return isDrained
-    }
-
-    private func read(
-        _ port: Port, context: inout StageContext, isChosen: (_ path: Int, SocketAddress) -> Bool
-    ) -> Bool {
-        for _ in 0..<FECReceiver.callLimit {
-            guard port.control.receive(context: &context) > 0 else { return true }
-            while let packet = port.control.next(context: &context) {
-                guard isChosen(port.path, port.control.sender) else { continue }
-                context.counters.add(.parityIn)
-                take(packet.bytes, context: &context)
-            }
-        }
-        return false
     }
 
     /// Takes a datagram of parity, wherever it came.

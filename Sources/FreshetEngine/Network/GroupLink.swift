@@ -28,6 +28,8 @@ final class GroupLink {
     @exclusivity(unchecked) var node: GroupRepair
     private let media: SocketAddress
     private let control: SocketAddress
+    /// An address of this host on the group's interface, where that is known: who is near it is on the same segment.
+    private let host: SocketAddress?
     @exclusivity(unchecked) private var numbers: [SocketAddress: UInt32] = [:]
     @exclusivity(unchecked) private var addresses: [SocketAddress] = []
     private let datagram = UnsafeMutableRawBufferPointer.allocate(
@@ -35,11 +37,15 @@ final class GroupLink {
     /// What the counters were told already.
     @exclusivity(unchecked) private var toldRefused: UInt64 = 0
 
-    /// A node of the group at `url`, whose control port is `control`.
-    init(_ configuration: GroupConfiguration, _ url: StreamURL, control: SocketAddress, random: inout PRNG) {
+    /// A node of the group at `url`, whose control port is `control`, reached by `interface` where one was named.
+    init(
+        _ configuration: GroupConfiguration, _ url: StreamURL, control: SocketAddress,
+        interface: NetworkInterface?, random: inout PRNG
+    ) {
         node = GroupRepair(configuration, random: random.split(by: 3))
         media = url.address
         self.control = control
+        host = interface?.addresses.first { $0.family == url.address.family }
     }
 
     deinit { datagram.deallocate() }
@@ -47,8 +53,8 @@ final class GroupLink {
     /// When the node wants to be run next.
     var deadline: Instant? { node.hasWork ? .zero : node.nextDeadline }
 
-    /// A control datagram came from `sender`; `host` is an address of this host on the group's interface.
-    func read(_ bytes: RawSpan, from sender: SocketAddress, host: SocketAddress?, now: Instant) {
+    /// A control datagram came from `sender`.
+    func read(_ bytes: RawSpan, from sender: SocketAddress, now: Instant) {
         node.read(
             bytes, from: peer(sender), isLocal: host.map { $0.isNeighbour(of: sender) } ?? true, now: now)
     }

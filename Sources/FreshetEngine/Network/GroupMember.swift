@@ -14,12 +14,8 @@ final class GroupMember {
     private let link: GroupLink
     private let speaker: ControlPort
     private let segmentSpeaker: ControlPort
-    private let host: SocketAddress?
-    private let mode: RepairMode
-    /// The source answers, as far as is known.
-    @exclusivity(unchecked) private(set) var isActive: Bool
+    @exclusivity(unchecked) private var consent: RepairConsent
     @exclusivity(unchecked) private(set) var deadline: Instant?
-    @exclusivity(unchecked) private var unansweredCount = 0
 
     /// A member of the group at `url`; `nil` when its sockets cannot be opened.
     init?(_ url: StreamURL, _ options: ReceiveOptions, context: inout StageContext) {
@@ -31,19 +27,18 @@ final class GroupMember {
         configuration.name = CanonicalName(String(context.random.next(), radix: 36))
         configuration.assumeSmallGroup(latency: options.latency)
         if url.source != nil || options.source != nil { configuration.feedback = .unicast }
-        mode = options.repair
-        isActive = mode == .on
+        consent = RepairConsent(options.repair)
+        let interface: NetworkInterface?
         do {
-            let interface = try name.map { (name) throws(SystemCallError) in try NetworkInterface.named(name)
-            }
-            host = interface?.addresses.first { $0.family == url.address.family }
+            interface = try name.map { (name) throws(SystemCallError) in try NetworkInterface.named(name) }
             speaker = try GroupMember.port(url, interface, hopLimit: url.ttl ?? GroupMember.hopLimit)
             segmentSpeaker = try GroupMember.port(url, interface, hopLimit: 1)
         } catch {
             context.report(.notice("nothing is asked for: \(error.message)"))
             return nil
         }
-        link = GroupLink(configuration, url, control: control, random: &context.random)
+        link = GroupLink(
+            configuration, url, control: control, interface: interface, random: &context.random)
     }
 
     private static func port(
@@ -55,22 +50,20 @@ final class GroupMember {
         return ControlPort(try ListeningSocket(speaking: socket))
     }
 
+    /// The source answers, as far as is known.
+    var isActive: Bool { consent.isGiven }
+
     /// Another source begins.
     func restart(ssrc: UInt32) {
-        isActive = mode == .on
-        unansweredCount = 0
+        consent.reset()
         link.node.restart(mediaSSRC: ssrc)
         deadline = nil
     }
 
-    /// A media packet of the source came, or a repair of it from anybody. Before the source has said that it answers,
-    /// its first packets are followed all the same, so that what is missing among them can be asked for then.
+    /// A media packet of the source came, or a repair of it from anybody.
     @inline(__always)
     func note(_ packet: borrowing Packet, now: Instant) {
-        if !isActive {
-            if unansweredCount == ReceiverRepair.unansweredLimit { return }
-            unansweredCount += 1
-        }
+        guard consent.follows() else { return }
         link.node.note(packet, now: now)
         if isActive { deadline = link.deadline }
     }
@@ -79,11 +72,9 @@ final class GroupMember {
     func read(
         _ bytes: RawSpan, from sender: SocketAddress, isSource: Bool, ssrc: UInt32, now: Instant
     ) {
-        if !isActive {
-            guard isSource, ReceiverRepair.answersRequests(bytes, ssrc: ssrc) else { return }
-            isActive = true
-        }
-        link.read(bytes, from: sender, host: host, now: now)
+        if isSource { consent.read(bytes, ssrc: ssrc) }
+        guard isActive else { return }
+        link.read(bytes, from: sender, now: now)
         deadline = link.deadline
     }
 

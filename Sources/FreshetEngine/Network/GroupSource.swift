@@ -6,12 +6,14 @@ internal import FreshetWire
 /// A sender's part in the repair of one group that it sends to: hears what members ask each other and answers what
 /// nobody near them can, once for all.
 final class GroupSource {
+    /// Bytes of the ear's receive buffer: the system's usual.
+    private static let bufferByteCount = 212_992
+
     private let link: GroupLink
     /// Hears the group's control port.
     private let ear: ControlPort
     /// The control port that it speaks from, by its index.
     let index: Int
-    private let host: SocketAddress?
     @exclusivity(unchecked) private var ssrc: UInt32 = 0
 
     /// The source of the group that `request` names, speaking from control port `index`.
@@ -26,13 +28,14 @@ final class GroupSource {
         configuration.historyCapacity = HistoryOptions.groupPacketLimit
         configuration.repairPerMille = history.budgetPercent * 10
         let control = request.url.controlAddress ?? request.url.address
+        let name = request.url.interface ?? request.interface
+        let interface = try name.map { (name) throws(SystemCallError) in try NetworkInterface.named(name) }
         ear = ControlPort(
-            try ListeningSocket(hearing: control, interface: request.url.interface ?? request.interface))
-        host = try (request.url.interface ?? request.interface)
-            .map { (name) throws(SystemCallError) in try NetworkInterface.named(name) }?
-            .addresses.first { $0.family == request.url.address.family }
+            try ListeningSocket(
+                control, interface: name, source: nil, bufferByteCount: GroupSource.bufferByteCount))
         self.index = index
-        link = GroupLink(configuration, request.url, control: control, random: &random)
+        link = GroupLink(
+            configuration, request.url, control: control, interface: interface, random: &random)
     }
 
     /// What becomes readable with what members say.
@@ -52,32 +55,25 @@ final class GroupSource {
         return isFirst
     }
 
-    /// A member said something to the source alone.
+    /// A member said something, to the group or to the source alone.
     func read(_ bytes: RawSpan, from member: SocketAddress, now: Instant) {
-        link.read(bytes, from: member, host: host, now: now)
+        link.read(bytes, from: member, now: now)
     }
 
-    /// Reads what members have said; false when there is more. True in `isHeard` when anything came.
-    func read(isHeard: inout Bool, context: inout StageContext) -> Bool {
-        for _ in 0..<SenderRepair.batchLimit {
-            guard ear.receive(context: &context) > 0 else { return true }
-            while let packet = ear.next(context: &context) {
-                isHeard = true
-                context.counters.add(.requestsIn)
-                link.read(packet.bytes, from: ear.sender, host: host, now: context.now)
-            }
-        }
-        return false
-    }
+    /// Hears what members say to the group; see ``ControlPort/read(limit:context:_:)``.
+    func hear(
+        limit: Int, context: inout StageContext,
+        _ take: (borrowing Packet, SocketAddress, Instant, inout StageContext) -> Void
+    ) -> Bool { ear.read(limit: limit, context: &context, take) }
 
     /// Sends what is due.
     func run(_ destinations: borrowing DestinationSet, context: inout StageContext) {
         guard ssrc != 0 else { return }
-        let group = destinations.channel(index)
+        let channel = destinations.channel(index)
         link.run(context: &context) { kind, bytes, address in
             switch kind {
-            case .repair, .segmentRepair: group.sendMedia(bytes, to: address)
-            case .control, .segmentControl: group.control.send(bytes, to: address)
+            case .repair, .segmentRepair: channel.sendMedia(bytes, to: address)
+            case .control, .segmentControl: channel.control.send(bytes, to: address)
             }
         }
     }

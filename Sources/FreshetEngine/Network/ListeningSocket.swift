@@ -12,17 +12,25 @@ struct ListeningSocket: ~Copyable {
 
     /// Listens at `address`, a port of `url`, and joins it when it is a group.
     init(_ address: SocketAddress, of url: StreamURL, _ options: ReceiveOptions) throws(SystemCallError) {
+        try self.init(
+            address, interface: url.interface ?? options.interface, source: url.source ?? options.source,
+            bufferByteCount: options.bufferByteCount)
+    }
+
+    /// Listens at `address`, and joins it on `interface` when it is a group: of any source, or of `source`.
+    init(
+        _ address: SocketAddress, interface: String?, source: SocketAddress?, bufferByteCount wanted: Int
+    ) throws(SystemCallError) {
         let isGroup = address.isMulticast
         let socket = try UDPSocket(address.family)
-        let byteCount = socket.setReceiveBuffer(options.bufferByteCount)
+        let byteCount = socket.setReceiveBuffer(wanted)
         // A group's port may be shared by several programs of one host; an address of our own is ours alone.
         try socket.bind(address, isShared: isGroup)
         let mustCheck = isGroup && !socket.receiveOnlyJoinedGroups()
         var joining: MulticastMembership?
         if isGroup {
-            let name = try ListeningSocket.interfaceName(url.interface ?? options.interface)
-            joining = MulticastMembership(
-                group: address, source: url.source ?? options.source, interfaceName: name)
+            let name = try ListeningSocket.interfaceName(interface)
+            joining = MulticastMembership(group: address, source: source, interfaceName: name)
             try joining?.join(socket)
         }
         if mustCheck { socket.reportDestination() }
@@ -33,20 +41,6 @@ struct ListeningSocket: ~Copyable {
         membership = joining
         bufferByteCount = byteCount
         mustCheckDestination = mustCheck
-    }
-
-    /// Hears the group's control port at `address` on `interface`.
-    init(hearing address: SocketAddress, interface: String?) throws(SystemCallError) {
-        let socket = try UDPSocket(address.family)
-        try socket.bind(address, isShared: true)
-        let name = try ListeningSocket.interfaceName(interface)
-        var joining = MulticastMembership(group: address, source: nil, interfaceName: name)
-        try joining.join(socket)
-        mustCheckDestination = !socket.receiveOnlyJoinedGroups()
-        socket.reportTimestamps()
-        bufferByteCount = 0
-        membership = joining
-        self.socket = socket
     }
 
     /// A socket bound to any port, for control that is spoken from here and answered to here.

@@ -1,8 +1,8 @@
 internal import FreshetNet
 internal import FreshetOverlay
 
-/// Who stands behind the numbers by which repair knows its peers. Bounded: when it is full, the one that was heard
-/// of longest ago gives up its place.
+/// Who stands behind the numbers by which repair knows its peers. Bounded: when it is full, the one that came
+/// first gives up its place.
 struct PeerTable {
     /// Where a peer is reached.
     struct Place {

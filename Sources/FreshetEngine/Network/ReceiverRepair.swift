@@ -22,24 +22,17 @@ enum RepairMode: String, CaseIterable {
 /// The receiving side of repair, at its sockets: tells the node what came, and sends the requests that it makes to
 /// the source's control port. The rules are those of ``RepairReceiver``.
 final class ReceiverRepair {
-    /// So many packets of a source are followed before it has said that it answers.
-    static let unansweredLimit = 1000
-
     // Unchecked exclusivity: belongs to one stage on one thread.
     @exclusivity(unchecked) private var node: RepairReceiver
     private let datagram = UnsafeMutableRawBufferPointer.allocate(byteCount: 1500, alignment: 8)
-    private let mode: RepairMode
-    /// The source answers, as far as is known.
-    @exclusivity(unchecked) private(set) var isActive: Bool
+    @exclusivity(unchecked) private var consent: RepairConsent
     @exclusivity(unchecked) private(set) var deadline: Instant?
-    @exclusivity(unchecked) private var unansweredCount = 0
 
     /// Asks for what can still come within `latency`.
     ///
     /// `takesParity`: parity in answer is understood as well as copies.
     init(_ mode: RepairMode, latency: Nanoseconds, takesParity: Bool, random: inout PRNG) {
-        self.mode = mode
-        isActive = mode == .on
+        consent = RepairConsent(mode)
         let ssrc = UInt32(truncatingIfNeeded: random.next()) & ~1
         let name = String(random.next(), radix: 36)
         var configuration = RepairReceiver.Configuration(
@@ -50,25 +43,23 @@ final class ReceiverRepair {
 
     deinit { datagram.deallocate() }
 
+    /// The source answers, as far as is known.
+    var isActive: Bool { consent.isGiven }
+
     /// True when nothing is missing of what is known to have been sent.
     var isWhole: Bool { isActive && node.openHoleCount == 0 }
 
     /// Another source begins.
     func restart() {
-        isActive = mode == .on
-        unansweredCount = 0
+        consent.reset()
         node.reset()
         deadline = nil
     }
 
-    /// A media packet came. Before the source has said that it answers, its first packets are followed all the same, so
-    /// that what is missing among them can be asked for then.
+    /// A media packet came.
     @inline(__always)
     func note(_ info: PacketInfo, byteCount: Int) {
-        if !isActive {
-            if unansweredCount == ReceiverRepair.unansweredLimit { return }
-            unansweredCount += 1
-        }
+        guard consent.follows() else { return }
         node.note(
             sequence: info.extendedSequence, isRetransmission: info.flags.contains(.isRetransmission),
             mediaSSRC: info.ssrc, byteCount: byteCount, arrival: info.arrival)
@@ -78,12 +69,10 @@ final class ReceiverRepair {
     /// A missing packet was made of parity.
     func noteFilled(_ sequence: Int64, arrival: Instant) { node.noteFilled(sequence, arrival: arrival) }
 
-    /// A control datagram of the source came; `highest` is the highest sequence number so far.
-    func read(_ bytes: RawSpan, ssrc: UInt32, highest: Int64?, now: Instant) {
-        if !isActive {
-            guard ReceiverRepair.answersRequests(bytes, ssrc: ssrc) else { return }
-            isActive = true
-        }
+    /// A control datagram of the source came.
+    func read(_ bytes: RawSpan, ssrc: UInt32, now: Instant) {
+        consent.read(bytes, ssrc: ssrc)
+        guard isActive else { return }
         node.read(bytes, now: now)
         deadline = node.nextDeadline
     }
@@ -113,16 +102,5 @@ final class ReceiverRepair {
             if best.map({ $0.lastArrival < path.lastArrival }) ?? true { best = path }
         }
         return best
-    }
-
-    /// True when the datagram holds a heartbeat of the source `ssrc` that promises answers.
-    static func answersRequests(_ datagram: RawSpan, ssrc: UInt32) -> Bool {
-        guard var compound = CompoundPacket(parsing: datagram) else { return false }
-        while let packet = compound.next() {
-            if let heartbeat = Heartbeat(packet), heartbeat.ssrc == ssrc {
-                return heartbeat.flags.contains(.answersRequests)
-            }
-        }
-        return false
     }
 }

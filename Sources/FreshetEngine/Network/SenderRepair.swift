@@ -36,7 +36,7 @@ struct HistoryOptions {
 /// ports, and sends again what they ask for. The rules are those of ``RepairSender``.
 final class SenderRepair {
     /// How much of a batch of control datagrams is read in one turn: a flood of requests must not stop the media.
-    static let batchLimit = 8
+    private static let batchLimit = 8
 
     /// At the end: how long a silence shows that nobody misses anything, and how long it may take at most.
     private static let lingerSilence = Nanoseconds.milliseconds(400)
@@ -82,8 +82,8 @@ final class SenderRepair {
             self.sources = sources
             poller = try Poller()
             for source in sources { try poller.add(source.descriptor, tag: 0) }
-            for index in 0..<destinations.controlCount {
-                try poller.add(destinations.control(index).number, tag: UInt64(index))
+            for index in 0..<destinations.channelCount {
+                try poller.add(destinations.channel(index).control.number, tag: UInt64(index))
             }
         } catch { throw .failure(error.message) }
     }
@@ -129,53 +129,58 @@ final class SenderRepair {
     }
 
     private func read(_ destinations: borrowing DestinationSet, context: inout StageContext) {
-        context.isControlReadable = false
+        var isDrained = true
         for source in sources {
-            var isHeard = false
-            if !source.read(isHeard: &isHeard, context: &context) { context.isControlReadable = true }
-            if isHeard { lastHeard = context.now }
-        }
-        for index in 0..<destinations.controlCount {
-            if !read(destinations.control(index), index, destinations, context: &context) {
-                context.isControlReadable = true
+            let isQuiet = source.hear(limit: SenderRepair.batchLimit, context: &context) {
+                hear($0, from: $1, source, context: &$3)
             }
+            if !isQuiet { isDrained = false }
         }
+        for index in 0..<destinations.channelCount {
+            let control = destinations.channel(index).control
+            let isQuiet = control.read(limit: SenderRepair.batchLimit, context: &context) {
+                take($0, from: $1, at: index, destinations, context: &$3)
+            }
+            if !isQuiet { isDrained = false }
+        }
+        context.isControlReadable = !isDrained
     }
 
-    /// Reads one port; false when there is more.
-    private func read(
-        _ control: ControlPort, _ index: Int, _ destinations: borrowing DestinationSet,
-        context: inout StageContext
-    ) -> Bool {
-        for _ in 0..<SenderRepair.batchLimit {
-            guard control.receive(context: &context) > 0 else { return true }
-            while let packet = control.next(context: &context) {
-                let sender = control.sender
-                if destinations.isStranger(sender, at: index),
-                    let source = sources.first(where: { $0.index == index })
-                {
-                    // A member of the group, who has something to say to its source alone.
-                    lastHeard = context.now
-                    context.counters.add(.requestsIn)
-                    source.read(packet.bytes, from: sender, now: context.now)
-                    continue
-                }
-                guard let peer = peers.peer(of: sender, at: index, destinations) else {
-                    context.counters.add(.foreign)
-                    continue
-                }
-                lastHeard = context.now
-                context.counters.add(.requestsIn)
-                node.read(packet.bytes, from: peer, now: context.now)
-            }
+    /// A datagram came to control port `index`: from a member of a group who has something to say to its source
+    /// alone, or from somebody to whom something is sent.
+    private func take(
+        _ packet: borrowing Packet, from sender: SocketAddress, at index: Int,
+        _ destinations: borrowing DestinationSet, context: inout StageContext
+    ) {
+        if destinations.isStranger(sender, at: index),
+            let source = sources.first(where: { $0.index == index })
+        {
+            return hear(packet, from: sender, source, context: &context)
         }
-        return false
+        guard let peer = peers.peer(of: sender, at: index, destinations) else {
+            return context.counters.add(.foreign)
+        }
+        noteRequest(context: &context)
+        node.read(packet.bytes, from: peer, now: context.now)
+    }
+
+    private func hear(
+        _ packet: borrowing Packet, from sender: SocketAddress, _ source: GroupSource,
+        context: inout StageContext
+    ) {
+        noteRequest(context: &context)
+        source.read(packet.bytes, from: sender, now: context.now)
+    }
+
+    private func noteRequest(context: inout StageContext) {
+        lastHeard = context.now
+        context.counters.add(.requestsIn)
     }
 
     private func sendRepairs(_ destinations: borrowing DestinationSet, context: inout StageContext) {
         while let repair = node.nextRepair(pool: context.pool, now: context.now) {
             guard let place = peers.place(of: repair.peer) else { continue }
-            destinations.sendBeside(repair.packet, from: place.index, to: place.media)
+            destinations.channel(place.index).sendMedia(repair.packet.bytes, to: place.media)
             context.counters.add(repair.isParity ? .parityOut : .repairsOut)
             context.counters.add(.repairBytesOut, repair.packet.byteCount)
         }
@@ -187,7 +192,8 @@ final class SenderRepair {
             guard let transmit = node.nextTransmit(into: &bytes, now: context.now) else { return }
             guard let place = peers.place(of: transmit.peer) else { continue }
             let reply = UnsafeRawBufferPointer(rebasing: datagram[..<transmit.byteCount])
-            destinations.control(place.index).send(RawSpan(_unsafeBytes: reply), to: place.control)
+            destinations.channel(place.index).control.send(
+                RawSpan(_unsafeBytes: reply), to: place.control)
         }
     }
 }

@@ -19,7 +19,7 @@ final class StreamReceiver {
     /// How soon silence and the end are looked at again while something waits to be read.
     private static let postponement = Nanoseconds.milliseconds(5)
 
-    /// The most system calls of one turn that receive media.
+    /// The most system calls of one turn that receive from one socket.
     private static let callLimit = 16
 
     private let options: ReceiveOptions
@@ -374,37 +374,31 @@ final class StreamReceiver {
         for path in paths {
             guard let control = path.control else { continue }
             // Before a source is chosen its reports wait in the socket: they may be all that it still says.
-            if path.selector.sender == nil || !read(control, of: path, context: &context) {
-                context.isControlReadable = true
-            }
+            let isDrained =
+                path.selector.sender != nil
+                && control.read(limit: StreamReceiver.callLimit, context: &context) {
+                    take($0, from: $1, arrival: $2, path, context: &$3)
+                }
+            if !isDrained { context.isControlReadable = true }
         }
     }
 
-    /// Reads the reports that came by `path`; false when there are more.
-    private func read(
-        _ control: ControlPort, of path: ReceivingPath, context: inout StageContext
-    ) -> Bool {
-        for _ in 0..<16 {
-            guard control.receive(context: &context) > 0 else { return true }
-            while let packet = control.next(context: &context) {
-                // Whoever cannot send from the source's own address cannot end the stream; nor can what was
-                // said before it began.
-                let arrival = control.arrival(now: context.now)
-                path.member?.read(
-                    packet.bytes, from: control.sender,
-                    isSource: path.selector.isChosenHost(control.sender), ssrc: ssrc, now: context.now)
-                guard path.selector.isChosenHost(control.sender),
-                    arrival >= epochStart - StreamReceiver.stampTolerance
-                else { continue }
-                path.sourceControl = control.sender
-                let isRepaired = (repair?.isActive ?? false) || (path.member?.isActive ?? false)
-                ending.read(
-                    packet.bytes, ssrc: isRTP ? ssrc : nil,
-                    repairLatency: isRepaired ? options.latency : .zero, now: context.now)
-                repair?.read(packet.bytes, ssrc: ssrc, highest: sequence.highest, now: context.now)
-            }
-        }
-        return false
+    /// Reads a control datagram that came by `path`.
+    private func take(
+        _ packet: borrowing Packet, from sender: SocketAddress, arrival: Instant, _ path: ReceivingPath,
+        context: inout StageContext
+    ) {
+        let isSource = path.selector.isChosenHost(sender)
+        path.member?.read(packet.bytes, from: sender, isSource: isSource, ssrc: ssrc, now: context.now)
+        // Whoever cannot send from the source's own address cannot end the stream; nor can what was said before
+        // it began.
+        guard isSource, arrival >= epochStart - StreamReceiver.stampTolerance else { return }
+        path.sourceControl = sender
+        let isRepaired = (repair?.isActive ?? false) || (path.member?.isActive ?? false)
+        ending.read(
+            packet.bytes, ssrc: isRTP ? ssrc : nil,
+            repairLatency: isRepaired ? options.latency : .zero, now: context.now)
+        repair?.read(packet.bytes, ssrc: ssrc, now: context.now)
     }
 
     private func rejoin(context: inout StageContext) {
