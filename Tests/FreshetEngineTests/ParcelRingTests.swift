@@ -54,6 +54,18 @@ import Testing
         #expect(ring.count == 0)
     }
 
+    @Test func aFullRingWhoseConsumerHasGoneHasNoRoom() throws {
+        let ring = try ParcelRing(capacity: 2, slotByteCount: 64)
+        let pool = PacketPool(slotCount: 4, slotByteCount: 128)
+        for value in 1...2 {
+            #expect(ring.hasRoomOrWaits())
+            ring.push(try packet(value, of: pool))
+        }
+        #expect(!ring.hasRoomOrWaits())
+        ring.close()
+        #expect(ring.isClosed && !ring.hasRoomOrWaits())
+    }
+
     @Test func attachmentsChangeHandsAndAreReleasedWithTheRing() throws {
         let released = Released()
         do {

@@ -112,12 +112,14 @@ final class ParcelRing: @unchecked Sendable {
         dataWakeup.signal()
     }
 
-    /// Asks for a signal when half the ring is free; false when there is room already.
-    func awaitSpace() -> Bool {
+    /// True when a packet fits. Else a signal was asked for, to come when half the ring is free or the consumer is
+    /// gone; a ring without a consumer stays as full as it was.
+    func hasRoomOrWaits() -> Bool {
+        if !isFull { return true }
         isProducerWaiting.store(true, ordering: .sequentiallyConsistent)
-        if isFull && !isClosed { return true }
+        if isFull { return false }
         isProducerWaiting.store(false, ordering: .sequentiallyConsistent)
-        return false
+        return true
     }
 
     // MARK: Consumer

@@ -29,11 +29,7 @@ struct RingOutlet: Stage, ~Copyable {
             throw .failure("the thread behind has ended")
         }
         let before = input.count
-        while !input.isEmpty {
-            if ring.isFull && ring.awaitSpace() { break }
-            guard let packet = input.popFirst() else { break }
-            ring.push(packet)
-        }
+        while !input.isEmpty, ring.hasRoomOrWaits(), let packet = input.popFirst() { ring.push(packet) }
         if input.count != before { announce(now: context.now) }
     }
 
