@@ -55,6 +55,9 @@ final class GroupSource {
         return isFirst
     }
 
+    /// True for what this sender said itself: a group that loops back is heard by its source too.
+    func isOwn(_ bytes: RawSpan) -> Bool { bytes.byteCount >= 8 && bytes.uint32(at: 4) == ssrc }
+
     /// A member said something, to the group or to the source alone.
     func read(_ bytes: RawSpan, from member: SocketAddress, now: Instant) {
         link.read(bytes, from: member, now: now)

@@ -168,6 +168,7 @@ final class SenderRepair {
         _ packet: borrowing Packet, from sender: SocketAddress, _ source: GroupSource,
         context: inout StageContext
     ) {
+        if source.isOwn(packet.bytes) { return }
         noteRequest(context: &context)
         source.read(packet.bytes, from: sender, now: context.now)
     }

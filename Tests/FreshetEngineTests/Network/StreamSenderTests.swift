@@ -90,6 +90,14 @@ import Testing
         #expect(Set(told.map(\.name)).count == 1)
     }
 
+    @Test func `a group that loops back what its source says asks for nothing by that`() throws {
+        let bench = try StreamBench(
+            UDPSendStage.self, [("to", "rtp://239.77.252.2:\(freePort())?interface=lo")])
+        try give(0..<10, to: bench)
+        try bench.finish()
+        #expect(bench.count(.packetsOut) == 10 && bench.count(.requestsIn) == 0)
+    }
+
     @Test func `a sender that sent nothing says nothing and ends at once`() throws {
         let (_, control, port) = try ears()
         let bench = try StreamBench(UDPSendStage.self, [("to", "rtp://127.0.0.1:\(port)")])
