@@ -1,31 +1,7 @@
 import FreshetCore
 
 /// Something that will happen: when, and what, told by three numbers whose meaning depends on the kind.
-struct Event {
-    /// What happens.
-    enum Kind: UInt32 {
-        /// A node's next deadline. `target`: the node, `cargo`: the node's life.
-        case deadline
-        /// A datagram has left a member's own line. `target`: the attachment.
-        case entersSegment
-        /// A datagram has come up from its segment. `target`: the attachment it came from.
-        case entersCore
-        /// A datagram has come down to a segment. `target`: the segment.
-        case reachesSegment
-        /// A datagram is at the start of a member's own line. `target`: the attachment.
-        case reachesLine
-        /// A datagram reaches all members of a class at once. `target`: the class.
-        case reachesClass
-        /// A datagram reaches one member. `target`: the attachment.
-        case reachesMember
-        /// Something breaks. `target`: the fault.
-        case fault
-        /// Something that broke works again. `target`: the remedy.
-        case remedy
-        /// The checkers look at everything.
-        case inspection
-    }
-
+struct Event<Kind: BitwiseCopyable> {
     var time: Instant
     var serial: UInt64
     var kind: Kind
@@ -41,80 +17,210 @@ struct Event {
 }
 
 /// What will happen, in the order in which it will: by time, and at one time in the order in which it was put
-/// in, so that a run is the same each time. A 4-ary heap; it grows.
-struct EventQueue: ~Copyable {
-    private var storage: UnsafeMutablePointer<Event>
-    private var capacity: Int
-    private(set) var count = 0
-    private var serial: UInt64 = 0
+/// in, so that a run is the same each time. It grows.
+///
+/// A wheel of narrow spans of time: what falls into one of the next spans goes to the end of that span's list,
+/// what is farther off waits in a heap. A span's events are sorted when its turn comes, so an event costs the
+/// same whether ten others are pending or a million.
+struct EventQueue<Kind: BitwiseCopyable>: ~Copyable {
+    typealias Item = Event<Kind>
 
-    /// An empty queue.
-    init(capacity: Int = 1024) {
-        self.capacity = max(capacity, 16)
-        storage = .allocate(capacity: self.capacity)
+    /// Spans of 2^14 ns, 2^14 of them: a quarter of a second.
+    private static var shift: Int64 { 14 }
+    private static var spanCount: Int64 { 1 << 14 }
+
+    private struct Link {
+        var event: Item
+        var next: Int32
     }
 
-    deinit { storage.deallocate() }
+    /// The events of the span whose turn it is, in order, and which of them is next.
+    private var turn: [Item] = []
+    private var next = 0
+    /// The number of that span since the world began.
+    private var cursor: Int64 = -1
+    /// The first place of each span's list; -1 for none.
+    private let heads: UnsafeMutablePointer<Int32>
+    /// Spans that have events, a bit each, and words of those bits that are not 0.
+    private let occupied: UnsafeMutablePointer<UInt64>
+    private let occupiedWords: UnsafeMutablePointer<UInt64>
+    private var links: UnsafeMutablePointer<Link>
+    private var capacity: Int
+    private var freeLink: Int32 = -1
+    private var linkEnd: Int32 = 0
+    private var wheelCount = 0
+    private var far: EventHeap<Kind>
+    private var serial: UInt64 = 0
 
-    /// When the first event happens; `nil` when there is none.
-    var nextTime: Instant? { count == 0 ? nil : storage[0].time }
+    /// An empty queue with places for `capacity` events of the next quarter of a second.
+    init(capacity: Int = 1024) {
+        self.capacity = max(capacity, 16)
+        links = .allocate(capacity: self.capacity)
+        heads = .allocate(capacity: Int(Self.spanCount))
+        heads.initialize(repeating: -1, count: Int(Self.spanCount))
+        let words = Int(Self.spanCount) / 64
+        occupied = .allocate(capacity: words)
+        occupied.initialize(repeating: 0, count: words)
+        occupiedWords = .allocate(capacity: words / 64)
+        occupiedWords.initialize(repeating: 0, count: words / 64)
+        far = EventHeap()
+    }
+
+    deinit {
+        links.deallocate()
+        heads.deallocate()
+        occupied.deallocate()
+        occupiedWords.deallocate()
+    }
+
+    /// Events pending.
+    var count: Int { turn.count - next + wheelCount + far.count }
 
     /// How many events were ever put in.
     var totalCount: UInt64 { serial }
 
-    /// Puts an event in.
-    mutating func insert(
-        _ kind: Event.Kind, at time: Instant, target: Int32, cargo: Int32 = -1, extra: Int32 = 0
-    ) {
-        if count == capacity { grow() }
-        let event = Event(
-            time: time, serial: serial, kind: kind, target: target, cargo: cargo, extra: extra)
+    /// Puts an event in; one for a time that is over comes next.
+    @inline(__always)
+    mutating func insert(_ kind: Kind, at time: Instant, target: Int32, cargo: Int32 = -1, extra: Int32 = 0) {
+        let event = Item(time: time, serial: serial, kind: kind, target: target, cargo: cargo, extra: extra)
         serial &+= 1
-        var hole = count
-        count &+= 1
-        while hole > 0 {
-            let parent = (hole &- 1) >> 2
-            guard event < storage[parent] else { break }
-            storage[hole] = storage[parent]
-            hole = parent
+        let span = time.nanoseconds >> Self.shift
+        if span <= cursor {
+            insertIntoTurn(event)
+        } else if span &- cursor < Self.spanCount {
+            append(event, to: span)
+        } else {
+            far.insert(event)
         }
-        storage[hole] = event
     }
 
-    /// Takes the first event.
-    mutating func popFirst() -> Event? {
-        guard count > 0 else { return nil }
-        let first = storage[0]
-        count &-= 1
-        if count > 0 { sink(storage[count]) }
+    private mutating func append(_ event: Item, to span: Int64) {
+        let place: Int32
+        if freeLink >= 0 {
+            place = freeLink
+            freeLink = links[Int(place)].next
+        } else {
+            if Int(linkEnd) == capacity { grow() }
+            place = linkEnd
+            linkEnd &+= 1
+        }
+        let slot = Int(span & (Self.spanCount &- 1))
+        (links + Int(place)).initialize(to: Link(event: event, next: heads[slot]))
+        heads[slot] = place
+        occupied[slot >> 6] |= 1 << UInt64(slot & 63)
+        occupiedWords[slot >> 12] |= 1 << UInt64((slot >> 6) & 63)
+        wheelCount &+= 1
+    }
+
+    private mutating func insertIntoTurn(_ event: Item) {
+        // What is put in now mostly comes last of all in the span.
+        if turn.isEmpty || turn[turn.count &- 1] < event { return turn.append(event) }
+        var low = next
+        var high = turn.count
+        while low < high {
+            let middle = (low &+ high) / 2
+            if turn[middle] < event { low = middle &+ 1 } else { high = middle }
+        }
+        turn.insert(event, at: low)
+    }
+
+    /// Takes the first event if it happens by `end`.
+    @inline(__always)
+    mutating func popFirst(through end: Instant = .distantFuture) -> Item? {
+        if next == turn.count, !openNextSpan() { return nil }
+        let first = turn[next]
+        guard first.time <= end else { return nil }
+        next &+= 1
         return first
     }
 
-    /// Puts `event` where it belongs, from the root down.
-    private mutating func sink(_ event: Event) {
-        var hole = 0
-        while true {
-            let child = hole &* 4 &+ 1
-            guard child < count else { break }
-            var least = child
-            var other = child &+ 1
-            let end = min(child &+ 4, count)
-            while other < end {
-                if storage[other] < storage[least] { least = other }
-                other &+= 1
-            }
-            guard storage[least] < event else { break }
-            storage[hole] = storage[least]
-            hole = least
+    /// Makes it the turn of the next span that has events; false when there is none.
+    @inline(never)
+    private mutating func openNextSpan() -> Bool {
+        let near = nextOccupied()
+        let distant = far.first.map { $0.time.nanoseconds >> Self.shift }
+        guard let span = near.map({ min($0, distant ?? .max) }) ?? distant else { return false }
+        turn.removeAll(keepingCapacity: true)
+        next = 0
+        cursor = span
+        if near == span { take(slot: Int(span & (Self.spanCount &- 1))) }
+        while let event = far.first, event.time.nanoseconds >> Self.shift == span {
+            turn.append(event)
+            far.removeFirst()
         }
-        storage[hole] = event
+        if turn.count < 24 { sortFew() } else { turn.sort { $0 < $1 } }
+        return true
+    }
+
+    private mutating func take(slot: Int) {
+        var place = heads[slot]
+        heads[slot] = -1
+        occupied[slot >> 6] &= ~(1 << UInt64(slot & 63))
+        if occupied[slot >> 6] == 0 { occupiedWords[slot >> 12] &= ~(1 << UInt64((slot >> 6) & 63)) }
+        while place >= 0 {
+            let next = links[Int(place)].next
+            turn.append(links[Int(place)].event)
+            links[Int(place)].next = freeLink
+            freeLink = place
+            place = next
+            wheelCount &-= 1
+        }
+    }
+
+    private mutating func sortFew() {
+        turn.withUnsafeMutableBufferPointer { events in
+            var count = 1
+            while count < events.count {
+                let event = events[count]
+                var place = count
+                while place > 0, event < events[place &- 1] {
+                    events[place] = events[place &- 1]
+                    place &-= 1
+                }
+                events[place] = event
+                count &+= 1
+            }
+        }
+    }
+
+    /// The next span of the wheel that has events.
+    private func nextOccupied() -> Int64? {
+        if wheelCount == 0 { return nil }
+        let start = Int((cursor &+ 1) & (Self.spanCount &- 1))
+        let wordCount = Int(Self.spanCount) >> 6
+        var word = start >> 6
+        var bits = occupied[word] & (UInt64.max << UInt64(start & 63))
+        if bits == 0 {
+            word = nextWord(after: word)
+            bits = occupied[word]
+            // Round the wheel: what is in the first word before the start comes last.
+            if word == start >> 6 { bits &= ~(UInt64.max << UInt64(start & 63)) }
+        }
+        if bits == 0 { return nil }
+        let slot = (word % wordCount) << 6 | bits.trailingZeroBitCount
+        let distance = (slot &- start) & Int(Self.spanCount &- 1)
+        return cursor &+ 1 &+ Int64(distance)
+    }
+
+    /// The next word behind `word`, round the wheel, that has a bit; `word` itself when no other has.
+    private func nextWord(after word: Int) -> Int {
+        let groupCount = Int(Self.spanCount) >> 12
+        var group = word >> 6
+        let within = UInt64(word & 63)
+        var bits = within == 63 ? 0 : occupiedWords[group] & (UInt64.max << (within &+ 1))
+        for _ in 0...groupCount {
+            if bits != 0 { return group << 6 | bits.trailingZeroBitCount }
+            group = group &+ 1 == groupCount ? 0 : group &+ 1
+            bits = occupiedWords[group]
+        }
+        return word
     }
 
     private mutating func grow() {
-        let larger = UnsafeMutablePointer<Event>.allocate(capacity: capacity * 2)
-        larger.moveInitialize(from: storage, count: count)
-        storage.deallocate()
-        storage = larger
+        let larger = UnsafeMutablePointer<Link>.allocate(capacity: capacity * 2)
+        larger.moveInitialize(from: links, count: capacity)
+        links.deallocate()
+        links = larger
         capacity *= 2
     }
 }

@@ -9,7 +9,7 @@ import FreshetWire
 struct World<Node: Host & ~Copyable>: ~Copyable {
     let scenario: Scenario
     var now = Instant.zero
-    var queue = EventQueue()
+    var queue = EventQueue<WorldEvent>()
     var hold: Hold
     var net: Topology
     var digest = Digest()
@@ -20,7 +20,9 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
     var losers: [Int32] = []
     var random: PRNG
     let blueprint: HostBlueprint
-    private let nodes: UnsafeMutablePointer<Node?>
+    private let nodes: UnsafeMutablePointer<Node>
+    /// Which of them are there.
+    private let isThere: UnsafeMutablePointer<Bool>
     /// What members asleep are told later, for each class that has members asleep.
     let logs: UnsafeMutablePointer<PacketLog>
 
@@ -42,15 +44,17 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         hold = Hold(pools: [line.mediaPool, line.controlPool])
         blueprint = HostBlueprint(scenario, net, random: chance.split(by: 4))
         nodes = .allocate(capacity: max(net.stations.count, 1))
-        for index in net.stations.indices { (nodes + index).initialize(to: nil) }
+        isThere = .allocate(capacity: max(net.stations.count, 1))
+        isThere.initialize(repeating: false, count: max(net.stations.count, 1))
         logs = .allocate(capacity: net.groups.count)
         for index in net.groups.indices { (logs + index).initialize(to: PacketLog(pool: line.mediaPool)) }
         begin()
     }
 
     deinit {
-        nodes.deinitialize(count: net.stations.count)
+        for index in net.stations.indices where isThere[index] { (nodes + index).deinitialize(count: 1) }
         nodes.deallocate()
+        isThere.deallocate()
         logs.deinitialize(count: net.groups.count)
         logs.deallocate()
     }
@@ -78,9 +82,9 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
     /// Runs to the end, or to the first broken invariant.
     mutating func run() {
         let end = end
-        while let time = queue.nextTime, time <= end, let event = queue.popFirst() {
-            now = time
-            line.checkers.now = time
+        while let event = queue.popFirst(through: end) {
+            now = event.time
+            line.checkers.now = now
             handle(event)
             if line.checkers.violation != nil { return }
         }
@@ -96,7 +100,7 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         digest.mix(UInt64(truncatingIfNeeded: line.checkers.totals.deliveredCount))
     }
 
-    private mutating func handle(_ event: Event) {
+    private mutating func handle(_ event: Event<WorldEvent>) {
         switch event.kind {
         case .deadline:
             let station = net.stations[Int(event.target)]
@@ -129,23 +133,28 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
     /// Creates the node at a place.
     mutating func create(_ index: Int32) {
         let reading = net.stations[Int(index)].clock.reading(at: now)
-        (nodes + Int(index)).pointee = Node(
-            blueprint, host: index, life: net.stations[Int(index)].life, now: reading)
+        destroy(index)
+        (nodes + Int(index)).initialize(
+            to: Node(blueprint, host: index, life: net.stations[Int(index)].life, now: reading))
+        isThere[Int(index)] = true
     }
 
     /// Takes the node at a place away.
-    mutating func destroy(_ index: Int32) { (nodes + Int(index)).pointee = nil }
+    mutating func destroy(_ index: Int32) {
+        if isThere[Int(index)] { (nodes + Int(index)).deinitialize(count: 1) }
+        isThere[Int(index)] = false
+    }
 
     /// True when the node at a place wants to be told of each packet.
-    func isQuiet(_ index: Int32) -> Bool { (nodes + Int(index)).pointee?.isQuiet ?? true }
+    func isQuiet(_ index: Int32) -> Bool { !isThere[Int(index)] || nodes[Int(index)].isQuiet }
 
     /// Calls a node, without looking whether it was asleep.
     @inline(__always)
     mutating func call(_ index: Int32, _ body: (inout Node, inout HostLine) -> Void) {
-        if (nodes + Int(index)).pointee == nil { return }
+        if !isThere[Int(index)] { return }
         line.now = net.stations[Int(index)].clock.reading(at: now)
         line.host = index
-        body(&(nodes + Int(index)).pointee!, &line)
+        body(&(nodes + Int(index)).pointee, &line)
     }
 
     /// Tells a node something: first what it slept through; then what it sends goes on its way and its
@@ -166,12 +175,11 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
     /// Notes a node's next deadline.
     @inline(__always)
     mutating func schedule(_ index: Int32) {
-        guard let deadline = (nodes + Int(index)).pointee?.nextDeadline else { return }
-        let station = net.stations[Int(index)]
-        let time = max(station.clock.time(of: deadline), now)
+        guard isThere[Int(index)], let deadline = nodes[Int(index)].nextDeadline else { return }
+        let time = max(net.stations[Int(index)].clock.time(of: deadline), now)
         // One that is later is found out when the earlier one is there.
-        guard time < station.scheduledAt else { return }
+        guard time < net.stations[Int(index)].scheduledAt else { return }
         net.stations[Int(index)].scheduledAt = time
-        queue.insert(.deadline, at: time, target: index, cargo: station.life)
+        queue.insert(.deadline, at: time, target: index, cargo: net.stations[Int(index)].life)
     }
 }

@@ -96,7 +96,7 @@ extension World where Node: ~Copyable {
 
     /// Sends `cargo` over a line, or on at once where there is none. Lost, it is so for `losing` receivers.
     mutating func pass(
-        _ cargo: consuming Cargo, over link: Int32, to kind: Event.Kind, _ target: Int32, losing: Int
+        _ cargo: consuming Cargo, over link: Int32, to kind: WorldEvent, _ target: Int32, losing: Int
     ) {
         if link < 0 { return continues(cargo, kind, target) }
         let byteCount = Int(cargo.wireByteCount)
@@ -114,7 +114,7 @@ extension World where Node: ~Copyable {
         }
     }
 
-    private mutating func continues(_ cargo: consuming Cargo, _ kind: Event.Kind, _ target: Int32) {
+    private mutating func continues(_ cargo: consuming Cargo, _ kind: WorldEvent, _ target: Int32) {
         switch kind {
         case .entersSegment: entersSegment(target, cargo)
         case .entersCore: entersCore(target, cargo)

@@ -4,9 +4,9 @@ import FreshetWire
 
 /// How a receiver gets back what it misses: one of the repair nodes, or none, behind the same calls.
 struct ReceiverRepair: ~Copyable {
-    private var naive: NaiveRepair?
-    private var unicast: RepairReceiver?
-    private var group: GroupRepair?
+    private var naive = Berth<NaiveRepair>()
+    private var unicast = Berth<RepairReceiver>()
+    private var group = Berth<GroupRepair>()
     private let ssrc: UInt32
     private let wireByteCount: Int
     private let flaw: HostPlan.Flaw
@@ -23,24 +23,27 @@ struct ReceiverRepair: ~Copyable {
         switch scenario.repair.mode {
         case .off: break
         case .naive:
-            naive = NaiveRepair(
-                ssrc: ssrc, roundTrip: blueprint.roundTrips[Int(host)], latency: scenario.latency)
+            naive.put(
+                NaiveRepair(
+                    ssrc: ssrc, roundTrip: blueprint.roundTrips[Int(host)], latency: scenario.latency))
         case .unicast:
-            unicast = RepairReceiver(
-                .init(latency: scenario.latency, ssrc: own, name: CanonicalName("simulated")),
-                random: random.split(by: 1))
+            unicast.put(
+                RepairReceiver(
+                    .init(latency: scenario.latency, ssrc: own, name: CanonicalName("simulated")),
+                    random: random.split(by: 1)))
         case .group:
-            group = GroupRepair(
-                blueprint.groupConfiguration(role: .member, ssrc: own), random: random.split(by: 1))
+            group.put(
+                GroupRepair(
+                    blueprint.groupConfiguration(role: .member, ssrc: own), random: random.split(by: 1)))
         }
     }
 
     /// A media packet came; false when it is to be dropped.
     mutating func note(_ packet: borrowing Packet, isRepair: Bool, now: Instant) -> Bool {
         let sequence = packet.info.extendedSequence
-        naive?.note(sequence, now: now)
-        group?.note(packet, now: now)
-        let verdict = unicast?.note(
+        naive.value?.pointee.note(sequence, now: now)
+        group.value?.pointee.note(packet, now: now)
+        let verdict = unicast.value?.pointee.note(
             sequence: sequence, isRetransmission: isRepair, mediaSSRC: packet.info.ssrc,
             byteCount: packet.byteCount, arrival: now)
         return verdict != .unasked
@@ -48,47 +51,48 @@ struct ReceiverRepair: ~Copyable {
 
     /// The source has sent packets up to `sequence`.
     mutating func noteHighest(_ sequence: Int64, now: Instant) {
-        naive?.noteHighest(sequence, now: now)
-        group?.noteHighest(sequence, now: now)
+        naive.value?.pointee.noteHighest(sequence, now: now)
+        group.value?.pointee.noteHighest(sequence, now: now)
     }
 
     /// A datagram of control came.
     mutating func read(_ packet: borrowing Packet, from peer: Int32, isLocal: Bool, now: Instant) {
-        unicast?.read(packet.bytes, now: now)
-        group?.read(packet.bytes, from: Peer(UInt32(bitPattern: peer)), isLocal: isLocal, now: now)
+        unicast.value?.pointee.read(packet.bytes, now: now)
+        group.value?.pointee.read(
+            packet.bytes, from: Peer(UInt32(bitPattern: peer)), isLocal: isLocal, now: now)
     }
 
     mutating func advance(to now: Instant) {
-        unicast?.advance(to: now)
-        group?.advance(to: now)
+        unicast.value?.pointee.advance(to: now)
+        group.value?.pointee.advance(to: now)
     }
 
     /// Packets came in order while nothing was missing.
     mutating func passRun(_ run: PacketRun) {
-        naive?.passRun(through: run.last)
-        if unicast != nil { passSingly(run) }
-        if group != nil { passInGroup(run) }
+        naive.value?.pointee.passRun(through: run.last)
+        if unicast.value != nil { passSingly(run) }
+        if group.value != nil { passInGroup(run) }
     }
 
     private mutating func passSingly(_ run: PacketRun) {
         for number in run.first...run.last {
-            unicast?.note(
+            unicast.value?.pointee.note(
                 sequence: number, isRetransmission: false, mediaSSRC: ssrc, byteCount: wireByteCount,
                 arrival: run.arrival(of: number))
         }
     }
 
     private mutating func passInGroup(_ run: PacketRun) {
-        guard let configuration = group?.configuration else { return }
+        guard let configuration = group.value?.pointee.configuration else { return }
         // What would not be kept until now needs no place.
         let end = run.arrival(of: run.last) - configuration.historyDuration
         var number = run.first
         while number <= run.last {
             let now = run.arrival(of: number)
             if now < end || run.last - number >= Int64(configuration.historyCapacity) {
-                group?.note(number, isRetransmission: false, byteCount: wireByteCount, now: now)
+                group.value?.pointee.note(number, isRetransmission: false, byteCount: wireByteCount, now: now)
             } else {
-                run.log.pointee.withPacket(number) { group?.note($0, now: now) }
+                run.log.pointee.withPacket(number) { group.value?.pointee.note($0, now: now) }
             }
             number += 1
         }
@@ -96,45 +100,37 @@ struct ReceiverRepair: ~Copyable {
 
     var nextDeadline: Instant? {
         var next: Instant?
-        if let due = naive?.nextDeadline { next = due }
-        switch unicast {
-        case .some(let node): next = earliest(next, node.nextDeadline)
-        case .none: break
-        }
-        switch group {
-        case .some(let node): next = earliest(next, node.nextDeadline)
-        case .none: break
-        }
+        if let node = naive.value { next = node.pointee.nextDeadline }
+        if let node = unicast.value { next = earliest(next, node.pointee.nextDeadline) }
+        if let node = group.value { next = earliest(next, node.pointee.nextDeadline) }
         return next
     }
 
     /// The next packet in order changes nothing but counts.
     var isQuiet: Bool {
-        if let naive, !naive.isQuiet { return false }
-        switch unicast {
-        case .some(let node): if node.openHoleCount > 0 || node.highestSequence == nil { return false }
-        case .none: break
+        if let node = naive.value, !node.pointee.isQuiet { return false }
+        if let node = unicast.value,
+            node.pointee.openHoleCount > 0 || node.pointee.highestSequence == nil
+        {
+            return false
         }
-        switch group {
-        case .some(let node): if node.openHoleCount > 0 { return false }
-        case .none: break
-        }
+        if let node = group.value, node.pointee.openHoleCount > 0 { return false }
         return true
     }
 
     /// Puts what is due on the wire.
     mutating func drain(_ line: inout HostLine) {
-        if naive != nil { drainNaive(&line) }
-        if unicast != nil { drainUnicast(&line) }
-        if group != nil { drainGroup(&line) }
+        if naive.value != nil { drainNaive(&line) }
+        if unicast.value != nil { drainUnicast(&line) }
+        if group.value != nil { drainGroup(&line) }
     }
 
     private mutating func drainNaive(_ line: inout HostLine) {
-        guard let due = naive?.nextDeadline, due <= line.now else { return }
+        guard let due = naive.value?.pointee.nextDeadline, due <= line.now else { return }
         var packet = line.allocateControl()
         var byteCount = 0
         let now = line.now
-        packet.append(byteCount: 512) { byteCount = naive?.request(into: &$0, now: now) ?? 0 }
+        packet.append(byteCount: 512) { byteCount = naive.value?.pointee.request(into: &$0, now: now) ?? 0 }
         if byteCount == 0 { return }
         packet.removeLast(512 - byteCount)
         send(packet, to: .peer(source), &line)
@@ -145,7 +141,9 @@ struct ReceiverRepair: ~Copyable {
         while true {
             var byteCount: Int?
             var packet = line.allocateControl()
-            packet.append(byteCount: 1400) { byteCount = unicast?.nextTransmit(into: &$0, now: now) }
+            packet.append(byteCount: 1400) {
+                byteCount = unicast.value?.pointee.nextTransmit(into: &$0, now: now)
+            }
             guard let byteCount else { return }
             packet.removeLast(1400 - byteCount)
             send(packet, to: .peer(source), &line)
@@ -157,12 +155,14 @@ struct ReceiverRepair: ~Copyable {
         while true {
             var transmit: (destination: Destination, byteCount: Int)?
             var packet = line.allocateControl()
-            packet.append(byteCount: 512) { transmit = group?.nextTransmit(into: &$0, now: now) }
+            packet.append(byteCount: 512) {
+                transmit = group.value?.pointee.nextTransmit(into: &$0, now: now)
+            }
             guard let transmit else { break }
             packet.removeLast(512 - transmit.byteCount)
             send(packet, to: Outgoing.Scope(transmit.destination), &line)
         }
-        while let repair = group?.nextRepair(pool: line.mediaPool, now: now) {
+        while let repair = group.value?.pointee.nextRepair(pool: line.mediaPool, now: now) {
             let scope = Outgoing.Scope(repair.destination)
             line.send(repair.takePacket(), .media, to: scope)
         }

@@ -5,8 +5,8 @@ import FreshetWire
 /// How a source answers requests: one of the repair nodes, or none, behind the same calls.
 struct SourceRepair: ~Copyable {
     private var naive: NaiveHistory?
-    private var unicast: RepairSender?
-    private var group: GroupRepair?
+    private var unicast = Berth<RepairSender>()
+    private var group = Berth<GroupRepair>()
 
     init(_ blueprint: HostBlueprint, host: Int32, life: Int32) {
         let scenario = blueprint.scenario
@@ -17,48 +17,43 @@ struct SourceRepair: ~Copyable {
         case .unicast:
             var configuration = RepairSender.Configuration(name: CanonicalName("simulated"))
             configuration.budgetFloor = 64 * blueprint.carriedPacketByteCount
-            unicast = RepairSender(configuration, random: random)
+            unicast.put(RepairSender(configuration, random: random))
         case .group:
-            group = GroupRepair(
-                blueprint.groupConfiguration(role: .source, ssrc: blueprint.ssrc), random: random)
+            group.put(
+                GroupRepair(
+                    blueprint.groupConfiguration(role: .source, ssrc: blueprint.ssrc), random: random))
         }
     }
 
     /// A packet is sent.
     mutating func note(_ packet: borrowing Packet, now: Instant) {
         naive?.note(packet)
-        unicast?.note(packet, now: now)
-        group?.note(packet, now: now)
+        unicast.value?.pointee.note(packet, now: now)
+        group.value?.pointee.note(packet, now: now)
     }
 
     /// A datagram of control came.
     mutating func read(_ packet: borrowing Packet, from peer: Int32, _ line: inout HostLine) {
         naive?.answer(packet.bytes, to: peer, &line)
         let number = Peer(UInt32(bitPattern: peer))
-        unicast?.read(packet.bytes, from: number, now: line.now)
-        group?.read(packet.bytes, from: number, isLocal: line.isFromOwnSegment, now: line.now)
+        unicast.value?.pointee.read(packet.bytes, from: number, now: line.now)
+        group.value?.pointee.read(packet.bytes, from: number, isLocal: line.isFromOwnSegment, now: line.now)
     }
 
     mutating func advance(to now: Instant) {
-        unicast?.advance(to: now)
-        group?.advance(to: now)
+        unicast.value?.pointee.advance(to: now)
+        group.value?.pointee.advance(to: now)
     }
 
     var nextDeadline: Instant? {
-        switch unicast {
-        case .some(let node): return node.nextDeadline
-        case .none: break
-        }
-        switch group {
-        case .some(let node): return node.nextDeadline
-        case .none: return nil
-        }
+        if let node = unicast.value { return node.pointee.nextDeadline }
+        return group.value?.pointee.nextDeadline
     }
 
     /// Puts what is due on the wire.
     mutating func drain(_ line: inout HostLine) {
-        if unicast != nil { drainUnicast(&line) }
-        if group != nil { drainGroup(&line) }
+        if unicast.value != nil { drainUnicast(&line) }
+        if group.value != nil { drainGroup(&line) }
     }
 
     private mutating func drainUnicast(_ line: inout HostLine) {
@@ -66,12 +61,14 @@ struct SourceRepair: ~Copyable {
         while true {
             var transmit: RepairSender.Transmit?
             var packet = line.allocateControl()
-            packet.append(byteCount: 512) { transmit = unicast?.nextTransmit(into: &$0, now: now) }
+            packet.append(byteCount: 512) {
+                transmit = unicast.value?.pointee.nextTransmit(into: &$0, now: now)
+            }
             guard let transmit else { break }
             packet.removeLast(512 - transmit.byteCount)
             line.send(packet, .control, to: .peer(Int32(bitPattern: transmit.peer.number)))
         }
-        while let repair = unicast?.nextRepair(pool: line.mediaPool, now: now) {
+        while let repair = unicast.value?.pointee.nextRepair(pool: line.mediaPool, now: now) {
             let peer = Int32(bitPattern: repair.peer.number)
             line.send(repair.takePacket(), .media, to: .peer(peer))
         }
@@ -82,12 +79,14 @@ struct SourceRepair: ~Copyable {
         while true {
             var transmit: (destination: Destination, byteCount: Int)?
             var packet = line.allocateControl()
-            packet.append(byteCount: 512) { transmit = group?.nextTransmit(into: &$0, now: now) }
+            packet.append(byteCount: 512) {
+                transmit = group.value?.pointee.nextTransmit(into: &$0, now: now)
+            }
             guard let transmit else { break }
             packet.removeLast(512 - transmit.byteCount)
             line.send(packet, .control, to: Outgoing.Scope(transmit.destination))
         }
-        while let repair = group?.nextRepair(pool: line.mediaPool, now: now) {
+        while let repair = group.value?.pointee.nextRepair(pool: line.mediaPool, now: now) {
             let scope = Outgoing.Scope(repair.destination)
             line.send(repair.takePacket(), .media, to: scope)
         }

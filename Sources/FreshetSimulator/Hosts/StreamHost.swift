@@ -1,55 +1,46 @@
 import FreshetCore
 
-/// A source or a receiver of one stream: one of the two is there. (Two optionals and not an enum, whose
-/// payload would be moved out and back at every call.)
+/// A source or a receiver of one stream: one of the two is there. (Two berths and not an enum, whose payload
+/// would be moved out and back at every call.)
 struct StreamHost: Host, ~Copyable {
-    private var source: StreamSource?
-    private var receiver: StreamReceiver?
+    private var source = Berth<StreamSource>()
+    private var receiver = Berth<StreamReceiver>()
 
     init(_ blueprint: HostBlueprint, host: Int32, life: Int32, now: Instant) {
         if blueprint.roles[Int(host)] == .source {
-            source = StreamSource(blueprint, host: host, life: life, now: now)
+            source.put(StreamSource(blueprint, host: host, life: life, now: now))
         } else {
-            receiver = StreamReceiver(blueprint, host: host, life: life, now: now)
+            receiver.put(StreamReceiver(blueprint, host: host, life: life, now: now))
         }
     }
 
     mutating func receive(_ packet: consuming Packet, from peer: Int32, _ line: inout HostLine) {
-        receiver?.receive(packet, from: peer, &line)
+        receiver.value?.pointee.receive(packet, from: peer, &line)
     }
 
     mutating func read(_ packet: borrowing Packet, from peer: Int32, _ line: inout HostLine) {
-        source?.read(packet, from: peer, &line)
-        receiver?.read(packet, from: peer, &line)
+        source.value?.pointee.read(packet, from: peer, &line)
+        receiver.value?.pointee.read(packet, from: peer, &line)
     }
 
     mutating func advance(_ line: inout HostLine) {
-        source?.advance(&line)
-        receiver?.advance(&line)
+        source.value?.pointee.advance(&line)
+        receiver.value?.pointee.advance(&line)
     }
 
-    mutating func passRun(_ run: PacketRun, _ line: inout HostLine) { receiver?.passRun(run, &line) }
+    mutating func passRun(_ run: PacketRun, _ line: inout HostLine) {
+        receiver.value?.pointee.passRun(run, &line)
+    }
 
     mutating func finish(_ line: inout HostLine) {
-        source?.finish(&line)
-        receiver?.finish(&line)
+        source.value?.pointee.finish(&line)
+        receiver.value?.pointee.finish(&line)
     }
 
     var nextDeadline: Instant? {
-        switch source {
-        case .some(let node): return node.nextDeadline
-        case .none: break
-        }
-        switch receiver {
-        case .some(let node): return node.nextDeadline
-        case .none: return nil
-        }
+        if let node = source.value { return node.pointee.nextDeadline }
+        return receiver.value?.pointee.nextDeadline
     }
 
-    var isQuiet: Bool {
-        switch receiver {
-        case .some(let node): node.isQuiet
-        case .none: true
-        }
-    }
+    var isQuiet: Bool { receiver.value?.pointee.isQuiet ?? true }
 }
