@@ -112,7 +112,8 @@ let package = Package(
             dependencies: ["FreshetCore", "FreshetWire", "FreshetStages", "FreshetSimulator"],
             swiftSettings: house),
         .testTarget(
-            name: "FreshetNetTests", dependencies: ["FreshetCore", "FreshetNet"], swiftSettings: house),
+            name: "FreshetNetTests", dependencies: ["FreshetCore", "FreshetNet", "TestSupport"],
+            swiftSettings: house),
         .testTarget(
             name: "FreshetMediaTests", dependencies: ["FreshetCore", "FreshetWire", "FreshetMedia"],
             swiftSettings: house),

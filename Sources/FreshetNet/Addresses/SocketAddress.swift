@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 
 /// An IPv4 or IPv6 address with a port.
 public struct SocketAddress: Equatable, Hashable, Sendable, CustomStringConvertible {
@@ -16,6 +17,17 @@ public struct SocketAddress: Equatable, Hashable, Sendable, CustomStringConverti
     var raw: clinux_address
 
     init(raw: clinux_address) { self.raw = raw }
+
+    /// The IPv4 or IPv6 `sockaddr` at `address`; `nil` for any other family.
+    init?(copying address: UnsafeRawPointer) {
+        raw = clinux_address()
+        let family = address.loadUnaligned(as: sa_family_t.self)
+        guard family == AF_INET || family == AF_INET6 else { return nil }
+        raw.length = family == AF_INET ? 16 : 28
+        withUnsafeMutableBytes(of: &raw.bytes) {
+            $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: Int(raw.length)))
+        }
+    }
 
     /// The address `text` in numbers (`239.77.1.1`, `ff15::7`, `fe80::1%eth0`) with `port`; `nil` when it is
     /// none.

@@ -33,7 +33,7 @@ static int is_loaded;
 static int load(char *message, size_t capacity) {
     void *library = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
-        snprintf(message, capacity, "serving HTTP needs %s, which cannot be loaded (%s); install Debian's " \
+        snprintf(message, capacity, "HTTP and the control channel need %s, which cannot be loaded (%s); install Debian's " \
                  "libwebsockets-dev package", SONAME, dlerror());
         return -1;
     }

@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 
 /// A POSIX thread that runs one closure; joined before it is let go.
-final class LoopThread {
+public final class LoopThread: @unchecked Sendable {
     private final class Body {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -12,7 +12,7 @@ final class LoopThread {
     private var isJoined = false
 
     /// Starts a thread called `name` (at most 15 bytes are shown by the system).
-    init?(name: String, _ run: @escaping @Sendable () -> Void) {
+    public init?(name: String, _ run: @escaping @Sendable () -> Void) {
         let body = Unmanaged.passRetained(
             Body {
                 _ = clinux_name_this_thread(name)
@@ -32,7 +32,7 @@ final class LoopThread {
     }
 
     /// Waits for the closure to return.
-    func join() {
+    public func join() {
         if isJoined { return }
         isJoined = true
         pthread_join(thread, nil)
