@@ -1,5 +1,6 @@
 // The cheapest way to put a file on the network as RTP: no clocks read from the stream, no checks, one constant rate.
 //   send -m sendto|sendmmsg|gso -f FILE -d ADDRESS -p PORT [-b MBIT (0: flat out)] [-n DATAGRAMS (the file is repeated)]
+//        [-a MS (what is due within so long goes at once)]
 #include "common.h"
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -10,14 +11,15 @@ enum { BATCH = 32, SEGMENTS = 44 };
 int main(int count, char **words) {
     const char *mode = "sendto", *path = 0, *host = "127.0.0.1";
     int port = 5004, option;
-    double megabits = 0;
+    double megabits = 0, ahead = 0;
     uint64_t limit = 0;
-    while ((option = getopt(count, words, "m:f:d:p:b:n:")) != -1) switch (option) {
+    while ((option = getopt(count, words, "m:f:d:p:b:n:a:")) != -1) switch (option) {
         case 'm': mode = optarg; break;
         case 'f': path = optarg; break;
         case 'd': host = optarg; break;
         case 'p': port = atoi(optarg); break;
         case 'b': megabits = atof(optarg); break;
+        case 'a': ahead = atof(optarg) * 1e6; break;
         case 'n': limit = strtoull(optarg, 0, 10); break;
         default: return 2;
     }
@@ -50,7 +52,7 @@ int main(int count, char **words) {
         if (gap > 0) {
             int64_t due = start + (int64_t)(sent * gap), now = now_ns();
             if (due > now) { sleep_until(due); now = now_ns(); }
-            int64_t ripe = (int64_t)((now - start) / gap) + 1 - (int64_t)sent;
+            int64_t ripe = (int64_t)((now + ahead - start) / gap) + 1 - (int64_t)sent;
             if (ripe < 1) ripe = 1;
             if (ripe < batch) batch = ripe;
         }

@@ -45,22 +45,23 @@ struct DamageTests {
     @Test("Reordering, duplicates and jitter within the latency leave no trace")
     func reordered() async throws {
         let damage = "impair delay=50ms jitter=40ms duplicate=5% seed=11"
-        let (input, delivery, counted) = try await impaired(damage, latency: "300ms")
-        let found = difference(input, delivery)
+        let run = try await impaired(damage, latency: "300ms")
+        let found = difference(run.input, run.recording)
         #expect(found == nil, "\(found ?? "")")
-        #expect(counted["lost"] == 0)
-        #expect(counted["duplicates"] > 10)
-        #expect(counted["reordered"] > 10)
+        #expect(run.counted["lost"] == 0)
+        #expect(run.counted["duplicates"] > 10)
+        #expect(run.counted["reordered"] > 10)
     }
 
     @Test("Losses are counted exactly and never break the order")
     func losses() async throws {
-        let (input, delivery, counted) = try await impaired("impair loss=3% seed=5", latency: "100ms")
-        let sent = try #require(FileManager.default.contents(atPath: input))
-        let got = try #require(FileManager.default.contents(atPath: delivery))
+        let run = try await impaired("impair loss=3% seed=5", latency: "100ms")
+        let sent = try #require(FileManager.default.contents(atPath: run.input))
+        let got = try #require(FileManager.default.contents(atPath: run.recording))
         let missing = (sent.count - got.count + 1315) / 1316
-        #expect(counted["lost"] > 0)
-        #expect(Int(counted["lost"]) == missing, "\(counted["lost"]) counted, \(missing) missing")
+        let lost = run.counted["lost"]
+        #expect(lost > 0)
+        #expect(Int(lost) == missing, "\(lost) counted, \(missing) missing")
         #expect(isInOrder(got, in: sent))
     }
 
@@ -76,13 +77,20 @@ struct DamageTests {
         return true
     }
 
-    /// Sends a stream through `damage` and records it; gives the input, the recording and the counts.
-    private func impaired(_ damage: String, latency: String) async throws -> (String, String, Statistics) {
+    /// What became of a stream on a bad way.
+    private struct Impaired {
+        var input: String
+        var recording: String
+        var counted: Statistics
+        let scratch: Scratch
+    }
+
+    /// Sends a stream through `damage` and records it.
+    private func impaired(_ damage: String, latency: String) async throws -> Impaired {
         let input = try await TestMedia.generated("cbr-8.ts")
         let scratch = try Scratch()
-        let output = FileManager.default.temporaryDirectory
-            .appendingPathComponent("freshet-impaired-\(UUID().uuidString.prefix(8)).ts").path
-        let counted = try await Turnstile.shared.pass {
+        let output = scratch.file("out.ts")
+        return try await Turnstile.shared.pass {
             let place = Place.group()
             let recorder = try await Freshet.startReceiver(
                 "record", place.url(), output, "--latency", latency, "--stats", scratch.file("stats"),
@@ -92,9 +100,9 @@ struct DamageTests {
             #expect(sent.status == 0, "\(sent)")
             let ended = try await recorder.end(within: 10)
             #expect(ended.status == 0, "\(ended)")
-            return try Statistics(scratch.file("stats"))
+            let counted = try Statistics(scratch.file("stats"))
+            return Impaired(input: input, recording: output, counted: counted, scratch: scratch)
         }
-        return (input, output, counted)
     }
 
     @Test("Of two sources on one group the first is kept and the other reported")
