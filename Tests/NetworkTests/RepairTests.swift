@@ -67,6 +67,7 @@ struct RepairTests {
             let stats = "\(scratch.text("stats").suffix(800)) \(figures.ports[0]) \(figures.ports[1])"
             #expect(found == nil, "\(found ?? "") \(stats)")
             #expect(figures.ports[0].up["lost.cut"] > 50 && figures.ports[1].up["lost.cut"] > 50, "\(stats)")
+            #expect(try Statistics(scratch.file("stats"))["recoveredByPath"] > 0, "\(stats)")
             #expect(figures.ports[0].up["cuts"] + figures.ports[1].up["cuts"] >= 5)
         }
     }

@@ -223,7 +223,10 @@ final class StreamReceiver {
         }
         let former = sequence.highest
         let extended = sequence.extend(header.sequenceNumber)
-        if let former, extended <= former { isInOrder = false }
+        if let former, extended <= former {
+            isInOrder = false
+            if paths.count > 1 { flags.insert(.isFromSecondPath) }
+        }
         packet.info.extendedSequence = extended
         packet.info.ssrc = ssrc
         packet.info.epoch = epoch

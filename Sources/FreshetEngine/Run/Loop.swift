@@ -27,6 +27,8 @@ final class Loop: @unchecked Sendable {
     @exclusivity(unchecked) private var startFailure: PipelineError?
     @exclusivity(unchecked) private var nextPublish = Instant.zero
     @exclusivity(unchecked) private var mustRunAgain = true
+    /// A line has more to do at once: what becomes ready meanwhile is seen all the same.
+    @exclusivity(unchecked) private var mustLook = false
     /// Something ran since the counters were last copied.
     @exclusivity(unchecked) private var isUnpublished = false
     /// Declared last, so that it goes last: stages may hold packets until they go themselves.
@@ -99,17 +101,19 @@ final class Loop: @unchecked Sendable {
 
     /// Waits for work, at most until `limit`, and does it.
     func turn(until limit: Instant?) {
-        if !mustRunAgain { wait(until: limit) }
+        if !mustRunAgain || mustLook { wait(until: mustRunAgain ? .zero : limit) }
         let now = MonotonicClock.now
         if stopRequested.load(ordering: .acquiring) && !hasStopped {
             hasStopped = true
             for line in lines { line.stop() }
         }
         mustRunAgain = false
+        mustLook = false
         var isDone = true
         for line in lines {
             let progress = line.turn(now: now)
             // What one line moved may be another's input: a tee and its branches share this loop.
+            if progress == .unfinished { mustLook = true }
             if progress == .unfinished || (progress == .some && lines.count > 1) { mustRunAgain = true }
             if !line.isDone { isDone = false }
         }

@@ -30,6 +30,9 @@ public struct ReorderStage: Stage, ~Copyable {
     private let latency: Nanoseconds
     private var buffer: ReorderBuffer
     private var deadline: Instant?
+    private var patience = GapPatience()
+    /// An overdue gap waits for the next turn.
+    private var mustLookAgain = false
 
     /// A stage that waits `latency` and holds up to `capacity` packets (rounded up to a power of two, 64 at
     /// least).
@@ -51,7 +54,8 @@ public struct ReorderStage: Stage, ~Copyable {
     public mutating func process(
         _ input: inout PacketBatch, into output: inout PacketBatch, context: inout StageContext
     ) throws(StageError) {
-        release(into: &output, context: &context)
+        patience.begin(input, now: context.now)
+        release(into: &output, isComplete: false, context: &context)
         while !input.isEmpty && !output.isFull {
             // Packets that were made here and not received have come now.
             if input[0].info.arrival == .zero && input[0].isUnique { input[0].info.arrival = context.now }
@@ -63,8 +67,9 @@ public struct ReorderStage: Stage, ~Copyable {
                 continue
             }
             _ = buffer.admit(&input, counters: &context.counters)
-            release(into: &output, context: &context)
+            release(into: &output, isComplete: input.isEmpty, context: &context)
         }
+        release(into: &output, isComplete: input.isEmpty, context: &context)
         settle(&context)
     }
 
@@ -99,7 +104,10 @@ public struct ReorderStage: Stage, ~Copyable {
         buffer.passRun(through: last, count: count, lastArrival: lastArrival)
     }
 
-    private mutating func release(into output: inout PacketBatch, context: inout StageContext) {
+    /// Gives what is ready, and gives gaps up once all of the input has been taken in.
+    private mutating func release(
+        into output: inout PacketBatch, isComplete: Bool = true, context: inout StageContext
+    ) {
         if context.isStopping { buffer.forceAll(counters: &context.counters) }
         let limit = context.now - latency
         if let arrival = buffer.suspectArrival, arrival <= limit {
@@ -111,7 +119,11 @@ public struct ReorderStage: Stage, ~Copyable {
                 output.append(packet)
                 continue
             }
-            guard let oldest = buffer.oldestArrival(), oldest.arrival <= limit else { return }
+            guard isComplete, let oldest = buffer.oldestArrival(), oldest.arrival <= limit else { return }
+            guard patience.allows(oldest.arrival + latency, now: context.now) else {
+                mustLookAgain = true
+                return
+            }
             buffer.force(through: oldest.position)
         }
     }
@@ -120,6 +132,8 @@ public struct ReorderStage: Stage, ~Copyable {
         context.counters[.queued] = buffer.heldCount
         let oldest = earliest(buffer.oldestArrival()?.arrival, buffer.suspectArrival)
         deadline = oldest.map { $0 + latency }
+        if mustLookAgain { deadline = deadline.map { max($0, context.now + Nanoseconds(1)) } }
+        mustLookAgain = false
     }
 }
 

@@ -41,6 +41,7 @@ public struct JitterStage: Stage, ~Copyable {
     private var frontMedia: MediaTime?
     private var planned: (position: Int64, changeCount: Int, plan: PlayoutSchedule.Plan)?
     private var deadline: Instant?
+    private var patience = GapPatience()
     private var isDry = false
     private var disorder: Int64 = 0
     private var jumpCount = 0
@@ -71,6 +72,7 @@ public struct JitterStage: Stage, ~Copyable {
     public mutating func process(
         _ input: inout PacketBatch, into output: inout PacketBatch, context: inout StageContext
     ) throws(StageError) {
+        patience.begin(input, now: context.now)
         while !input.isEmpty {
             // Packets that were made here and not received have come now.
             if input[0].info.arrival == .zero && input[0].isUnique { input[0].info.arrival = context.now }
@@ -188,7 +190,9 @@ public struct JitterStage: Stage, ~Copyable {
             var due = max(plan.due, clock.undecidedUntil ?? .zero)
             // Nothing is given up early.
             let bar = head.isReady ? limit : context.now
-            if !head.isReady && due <= bar { due = max(due, gapDeadline(head.position)) }
+            if !head.isReady && due <= bar {
+                due = max(due, gapDeadline(head.position, plan.due, context.now))
+            }
             if due > bar {
                 deadline = earliest(deadline, due)
                 return
@@ -211,10 +215,11 @@ public struct JitterStage: Stage, ~Copyable {
     }
 
     /// When the gap before the packet at `position` is given up though that packet is overdue: packets behind
-    /// a stall come out of order too.
-    private func gapDeadline(_ position: Int64) -> Instant {
+    /// a stall come out of order too, and are not all read at once.
+    private func gapDeadline(_ position: Int64, _ due: Instant, _ now: Instant) -> Instant {
         let arrival = buffer.withPacket(at: position) { $0.info.arrival } ?? .zero
-        return arrival + min(Nanoseconds(disorder), latency / 2)
+        let end = max(due, arrival + min(Nanoseconds(disorder), latency / 2))
+        return end <= now && !patience.allows(end, now: now) ? now + Nanoseconds(1) : end
     }
 
     private mutating func releaseBare(into output: inout PacketBatch, context: inout StageContext) {
