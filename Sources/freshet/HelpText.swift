@@ -65,7 +65,7 @@ enum HelpText {
     private static func valueHint(_ parameter: StageParameter) -> String {
         switch parameter.kind {
         case .flag: ""
-        case .duration: " MS"
+        case .duration, .latency: " MS"
         case .seconds: " S"
         case .bitRate: " RATE"
         case .ratio: " SHARE"

@@ -27,6 +27,29 @@ import Testing
         }
     }
 
+    @Test func `a latency that fits itself follows the round trip up at once and down by and by`() {
+        var receiver = RepairBench.receiver { $0.fitsLatency = true }
+        func run(_ roundTrip: Double, from start: Int, to end: Int) {
+            for index in start..<end {
+                // One in twenty is missing and comes after a round trip and a bit.
+                if index % 20 != 10 { _ = note(&receiver, Int64(index), Double(index)) }
+                let repaired = index - Int(roundTrip) - 5
+                if repaired > start, repaired % 20 == 10 {
+                    _ = note(&receiver, Int64(repaired), Double(index), repair: true)
+                }
+                if index % 100 == 0 { measure(&receiver, roundTrip, at: Double(index)) }
+            }
+        }
+        run(20, from: 0, to: 20_000)
+        let short = receiver.latency
+        #expect(short < .milliseconds(175), "\(short)")
+        run(150, from: 20_000, to: 24_000)
+        let long = receiver.latency
+        #expect(long >= .milliseconds(340), "\(long)")
+        run(20, from: 24_000, to: 60_000)
+        #expect(receiver.latency < long - .milliseconds(60), "\(receiver.latency)")
+    }
+
     @Test func aStreamInOrderIsAskedForNothing() {
         var receiver = RepairBench.receiver()
         var asked: Set<UInt16> = []

@@ -43,6 +43,35 @@ struct RepairTests {
         }
     }
 
+    @Test("Where the latency fits itself, it is short at first and long enough when the way becomes longer")
+    func latency() async throws {
+        try await Turnstile.shared.pass {
+            let input = try await TestMedia.generated("cbr-8.ts")
+            let scratch = try Scratch()
+            let place = Place.local()
+            let link = "delay=10 loss=5% detour=60 detour-every=2s"
+            let path = try await EmulatedPath(to: place, both: link, seed: 12)
+            let recorder = try await Freshet.startReceiver(
+                "watch", place.url("rist"), "--latency", "auto", "--out", scratch.file("out.ts"),
+                "--timeout", "3", "--stats", scratch.file("stats"), listeningOn: place)
+            let sent = try await Freshet.run("send", input, "--to", path.entrance.url("rist"))
+            #expect(sent.status == 0, "\(sent)")
+            try await recorder.end(within: 20)
+            let told = scratch.text("stats").split(separator: "\n").compactMap { line -> Double? in
+                guard let data = line.data(using: .utf8),
+                    let fields = try? JSONSerialization.jsonObject(with: data) as? [String: Any]
+                else { return nil }
+                return fields["latencyMs"] as? Double
+            }.filter { $0 > 0 }
+            let least = try #require(told.min()), most = try #require(told.max())
+            #expect(least < 195, "\(told)")
+            // Two round trips and a half of 140 ms; without it much would be lost.
+            #expect(most > 280, "\(told)")
+            let counted = try Statistics(scratch.file("stats"))
+            #expect(counted["lost"] < counted["recovered"] / 4, "\(scratch.text("stats").suffix(600))")
+        }
+    }
+
     @Test("Of two paths either may be cut at any time: nothing is lost and nothing comes twice")
     func paths() async throws {
         try await Turnstile.shared.pass {
@@ -101,6 +130,41 @@ struct RepairTests {
                 byNeighbours += counted["recoveredByNeighbour"]
             }
             #expect(byNeighbours > 0)
+        }
+    }
+
+    @Test("Where nobody is to ask aloud, digests tell the designated receiver what is missing")
+    func digests() async throws {
+        try await Turnstile.shared.pass {
+            let input = try await TestMedia.generated("cbr-8.ts")
+            let scratch = try Scratch()
+            let network = try await EmulatedNetwork(hosts: 4, seed: 8) { host, _ in
+                host < 2 ? .init(up: "delay=5") : .init(up: "delay=5", down: "delay=5 loss=3%")
+            }
+            let place = Place.group()
+            let members = try (1...3).map { member in
+                try network.start(
+                    member, "record", "rtp://\(place.host):\(place.port)", scratch.file("\(member).ts"),
+                    "--repair", member == 1 ? "designated" : "digest", "--latency", "800", "--timeout", "3",
+                    "--fec", "off", "--stats", scratch.file("stats\(member)"))
+            }
+            for member in members { try await place.isHeard(by: member) }
+            let sent = try await network.start(
+                0, "send", input, "--to", "rtp://\(place.host):\(place.port)", "--stats", scratch.file("sent")
+            ).end()
+            #expect(sent.status == 0, "\(sent)")
+            for (index, member) in members.enumerated() {
+                try await member.end(within: 15)
+                let counted = try Statistics(scratch.file("stats\(index + 1)"))
+                #expect(counted["lost"] <= 2, "\(scratch.text("stats\(index + 1)").suffix(800))")
+                if index > 0 { #expect(counted["recovered"] > 20) }
+            }
+            // Until the designated receiver is known, the source answers.
+            let source = try Statistics(scratch.file("sent"))
+            let designated = try Statistics(scratch.file("stats1"))
+            #expect(designated["repairsOut"] > 40, "\(scratch.text("stats1").suffix(800))")
+            #expect(
+                source["repairsOut"] < designated["repairsOut"] / 4, "\(scratch.text("sent").suffix(800))")
         }
     }
 }

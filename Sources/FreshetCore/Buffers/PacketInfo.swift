@@ -21,6 +21,8 @@ public struct PacketInfo: Sendable {
     /// Bytes of transport header in front of the payload (the RTP header with its CSRCs and extension; else
     /// 0).
     public var headerByteCount: UInt16
+    /// How long the stages behind are to wait for what is missing, in milliseconds; 0: as they were told.
+    public var latencyMilliseconds: UInt16
 
     /// Info that says nothing.
     @inlinable public init() {
@@ -32,6 +34,7 @@ public struct PacketInfo: Sendable {
         rtpTimestamp = 0
         flags = []
         headerByteCount = 0
+        latencyMilliseconds = 0
     }
 }
 

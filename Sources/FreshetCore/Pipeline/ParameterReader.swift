@@ -17,6 +17,8 @@ public enum ParameterReader {
             return .integer(number)
         case .duration:
             return duration(text).map { .duration($0) }
+        case .latency:
+            return text == "auto" ? .text(text) : duration(text).map { .duration($0) }
         case .seconds:
             return scaled(text, suffixes: durationSuffixes, bare: 1_000_000_000).map {
                 .duration(Nanoseconds(Int64($0)))
@@ -41,6 +43,7 @@ public enum ParameterReader {
                 ? "a whole number from \(range.lowerBound)"
                 : "a whole number from \(range.lowerBound) to \(range.upperBound)"
         case .duration: "a time such as 200 (ms), 200ms, 1.5s or 40us"
+        case .latency: "a time such as 200 (ms), 200ms or 1.5s, or auto"
         case .seconds: "a time such as 10 (seconds), 1.5s, 30m or 200ms"
         case .bitRate: "a bit rate such as 5000000, 5M or 800k"
         case .ratio: "a share such as 5%, 0.05 or 1/20"

@@ -71,6 +71,12 @@ public struct StageArguments: Sendable {
         return span
     }
 
+    /// The span of a latency parameter; `nil` when it is to fit itself to the link, or was left out.
+    public func latency(_ name: String) -> Nanoseconds? {
+        if case .duration(let span) = value(name) { return span }
+        return nil
+    }
+
     /// The rate in bits per second; `nil` when left out.
     public func bitRate(_ name: String) -> Int? {
         guard let value = value(name) else { return nil }

@@ -50,6 +50,8 @@ public struct StageParameter: Sendable {
         case duration
         /// A span of time whose bare number is seconds.
         case seconds
+        /// A span of time as ``duration``, or `auto`.
+        case latency
         /// Bits per second: a number, or one with `k`, `M` or `G`.
         case bitRate
         /// A share: `5%`, `0.05`, or `1/20`; kept as parts per million.
@@ -80,7 +82,7 @@ public struct StageParameter: Sendable {
     /// The unit of a bare number, as help shows it; `nil` where there is none.
     public var unit: String? {
         switch kind {
-        case .duration: "ms"
+        case .duration, .latency: "ms"
         case .seconds: "s"
         case .bitRate: "bit/s"
         case .ratio: "share"

@@ -12,7 +12,8 @@ enum FECPlan: Equatable {
 
     static let parameter = StageParameter(
         "fec", .text, default: "",
-        "parity beside the stream: rlc:10%, rlc:5%-30%:60ms (of the last 60 ms, more as losses are reported), "
+        "parity beside the stream: rlc:10%, rlc:5%-30%:60ms (of the last 60 ms, twice the worst loss that receivers "
+            + "report, from 5% to 30%), adaptive (rlc:2%-50%), "
             + "2022-1:10x5 (columns and rows for equipment), 2022-1:10x5:columns; off")
 
     /// Reads `text`.
@@ -20,6 +21,8 @@ enum FECPlan: Equatable {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         switch parts[0] {
         case "", "off", "none": self = .none
+        case "adaptive" where parts.count == 1:
+            self = .slidingWindow(floor: 20_000, cap: 500_000, window: .milliseconds(60))
         case "rlc": self = try FECPlan.slidingWindow(Array(parts.dropFirst()), text)
         case "2022-1": self = try FECPlan.matrix(Array(parts.dropFirst()), text)
         default: throw FECPlan.misspelt(text)
@@ -27,7 +30,9 @@ enum FECPlan: Equatable {
     }
 
     private static func misspelt(_ text: String) -> StageError {
-        .usage("fec '\(text)' is none of rlc:10%, rlc:5%-30%:60ms, 2022-1:10x5, 2022-1:10x5:columns, off")
+        .usage(
+            "fec '\(text)' is none of rlc:10%, rlc:5%-30%:60ms, adaptive, 2022-1:10x5, 2022-1:10x5:columns, off"
+        )
     }
 
     private static func matrix(_ parts: [Substring], _ text: String) throws(StageError) -> FECPlan {

@@ -84,8 +84,10 @@ final class GroupLink {
             send(kind, RawSpan(_unsafeBytes: written), address)
         }
         while let repair = node.nextRepair(pool: context.pool, now: context.now) {
-            let kind: Kind = repair.destination == .segment ? .segmentRepair : .repair
-            guard let address = address(of: repair.destination, media) else { continue }
+            // Members hear media at the group's port only: what is for one goes to his segment.
+            var kind = Kind.segmentRepair
+            if case .group = repair.destination { kind = .repair }
+            let address = media
             context.counters.add(.repairsOut)
             context.counters.add(.repairBytesOut, repair.packet.byteCount)
             send(kind, repair.packet.bytes, address)

@@ -27,6 +27,8 @@ final class GroupMember {
         configuration.name = CanonicalName(String(context.random.next(), radix: 36))
         configuration.assumeSmallGroup(latency: options.latency)
         if url.source != nil || options.source != nil { configuration.feedback = .unicast }
+        if options.repair == .digest { configuration.feedback = .digest }
+        if options.repair == .designated { configuration.role = .designatedReceiver }
         consent = RepairConsent(options.repair)
         let interface: NetworkInterface?
         do {
@@ -48,6 +50,23 @@ final class GroupMember {
         try socket.setHopLimit(hopLimit)
         if let interface { try socket.setMulticastInterface(interface) }
         return ControlPort(try ListeningSocket(speaking: socket))
+    }
+
+    /// What becomes readable with what is said to this member alone.
+    var descriptors: [Int32] { [speaker.number, segmentSpeaker.number] }
+
+    /// Hears what is said to this member alone: digests, where it is the designated receiver. True when all was read.
+    func hear(limit: Int, context: inout StageContext) -> Bool {
+        var isDrained = true
+        for port in [speaker, segmentSpeaker] {
+            let isQuiet = port.read(limit: limit, context: &context) {
+                guard isActive else { return }
+                link.read($0.bytes, from: $1, now: $3.now)
+            }
+            if !isQuiet { isDrained = false }
+        }
+        deadline = isActive ? link.deadline : deadline
+        return isDrained
     }
 
     /// The source answers, as far as is known.

@@ -13,8 +13,10 @@ struct ReceiveOptions {
     var hasControl: Bool
     var fec: FECReceiver.Mode
     var repair: RepairMode
-    /// How long the stages behind wait for what is missing.
+    /// How long the stages behind wait for what is missing; at first, when that fits itself to the link.
     var latency: Nanoseconds
+    /// How long they wait follows from how long repairs take, and is said with each packet.
+    var hasAutomaticLatency: Bool
 
     static let parameters = [
         StageParameter("interface", .text, default: "", "interface to listen on, by name or address"),
@@ -29,8 +31,9 @@ struct ReceiveOptions {
         FECReceiver.parameter,
         RepairMode.parameter,
         StageParameter(
-            "latency", .duration, default: "200ms",
-            "how long the stages behind wait for what is missing: nothing is asked for that cannot come by then"
+            "latency", .latency, default: "200ms",
+            "how long the stages behind wait for what is missing: nothing is asked for that cannot come by then; "
+                + "auto: as long as repairs take, told to them with each packet"
         ),
     ]
 
@@ -76,6 +79,8 @@ struct ReceiveOptions {
         hasControl = arguments.flag("control")
         fec = FECReceiver.Mode(rawValue: arguments.text("fec")) ?? .auto
         repair = RepairMode(arguments)
-        latency = urls[0].latency ?? arguments.duration("latency") ?? .zero
+        let given = urls[0].latency ?? arguments.latency("latency")
+        latency = given ?? .milliseconds(200)
+        hasAutomaticLatency = given == nil
     }
 }

@@ -11,10 +11,15 @@ enum RepairMode: String, CaseIterable {
     case on
     /// Never.
     case off
+    /// In a group: says what it has to its designated receiver, and asks for nothing aloud. Else as ``auto``.
+    case digest
+    /// In a group: the designated receiver of its segment, who answers digests and the others' requests.
+    case designated
 
     static let parameter = StageParameter(
         "repair", .choice(allCases.map(\.rawValue)), default: "auto",
-        "ask for what is missing (auto: of sources that say they answer, and on rist://)")
+        "ask for what is missing (auto: of sources that say they answer, and on rist://; digest: by acknowledgements "
+            + "to the group's designated receiver, which another one is by designated)")
 
     init(_ arguments: StageArguments) { self = RepairMode(rawValue: arguments.text("repair")) ?? .auto }
 }
@@ -28,20 +33,24 @@ final class ReceiverRepair {
     @exclusivity(unchecked) private var consent: RepairConsent
     @exclusivity(unchecked) private(set) var deadline: Instant?
 
-    /// Asks for what can still come within `latency`.
+    /// Asks for what can still come within the latency of `options`.
     ///
     /// `takesParity`: parity in answer is understood as well as copies.
-    init(_ mode: RepairMode, latency: Nanoseconds, takesParity: Bool, random: inout PRNG) {
+    init(_ mode: RepairMode, _ options: ReceiveOptions, takesParity: Bool, random: inout PRNG) {
         consent = RepairConsent(mode)
         let ssrc = UInt32(truncatingIfNeeded: random.next()) & ~1
         let name = String(random.next(), radix: 36)
         var configuration = RepairReceiver.Configuration(
-            latency: latency, ssrc: ssrc, name: CanonicalName(name))
+            latency: options.latency, ssrc: ssrc, name: CanonicalName(name))
         configuration.takesParity = takesParity
+        configuration.fitsLatency = options.hasAutomaticLatency
         node = RepairReceiver(configuration, random: random.split(by: 1))
     }
 
     deinit { datagram.deallocate() }
+
+    /// How long what is missing is waited for.
+    var latency: Nanoseconds { node.latency }
 
     /// The source answers, as far as is known.
     var isActive: Bool { consent.isGiven }
@@ -92,6 +101,7 @@ final class ReceiverRepair {
             context.counters.add(.requestsOut)
         }
         self.deadline = node.nextDeadline
+        context.counters[.latencyNanoseconds] = Int(node.latency.count)
         context.counters[.roundTripNanoseconds] = Int(node.roundTrip.smoothed?.count ?? 0)
     }
 

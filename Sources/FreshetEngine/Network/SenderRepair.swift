@@ -53,6 +53,9 @@ final class SenderRepair {
     @exclusivity(unchecked) private var lingerStart: Instant?
     private let datagram = UnsafeMutableRawBufferPointer.allocate(byteCount: 1500, alignment: 8)
     @exclusivity(unchecked) private(set) var deadline: Instant?
+    /// What receivers report of their loss.
+    @exclusivity(unchecked) private var worstLoss = WorstLoss()
+    @exclusivity(unchecked) private var mediaSSRC: UInt32 = 0
     /// Somebody may ask for himself: not all that is sent goes to groups of which every member can be heard.
     private let hasPeersOfOne: Bool
 
@@ -96,6 +99,7 @@ final class SenderRepair {
     /// A packet has gone.
     @inline(__always)
     func note(_ packet: borrowing Packet, now: Instant) {
+        mediaSSRC = packet.info.ssrc
         if hasPeersOfOne { node.note(packet, now: now) }
         for source in sources where source.note(packet, now: now) { deadline = now }
     }
@@ -161,7 +165,26 @@ final class SenderRepair {
             return context.counters.add(.foreign)
         }
         noteRequest(context: &context)
+        noteLoss(packet.bytes, now: context.now)
         node.read(packet.bytes, from: peer, now: context.now)
+    }
+
+    /// The worst loss that a receiver has reported lately, in parts per million.
+    func worstLoss(_ now: Instant) -> Int { worstLoss.partsPerMillion(now: now) }
+
+    /// Reads what a datagram reports of the loss of this stream.
+    private func noteLoss(_ bytes: RawSpan, now: Instant) {
+        guard var packets = CompoundPacket(parsing: bytes, allowsReducedSize: true) else { return }
+        while let packet = packets.next() {
+            if let report = GroupReport(packet), report.mediaSSRC == mediaSSRC {
+                worstLoss.note(ssrc: report.senderSSRC, fraction: report.fractionLost, now: now)
+            } else if packet.kind == RTCPPacket.Kind.receiverReport, let reporter = packet.ssrc {
+                for index in 0..<packet.reportBlockCount {
+                    guard let block = packet.reportBlock(at: index), block.ssrc == mediaSSRC else { continue }
+                    worstLoss.note(ssrc: reporter, fraction: block.fractionLost, now: now)
+                }
+            }
+        }
     }
 
     private func hear(
@@ -170,6 +193,7 @@ final class SenderRepair {
     ) {
         if source.isOwn(packet.bytes) { return }
         noteRequest(context: &context)
+        noteLoss(packet.bytes, now: context.now)
         source.read(packet.bytes, from: sender, now: context.now)
     }
 

@@ -72,6 +72,11 @@ final class StreamReceiver {
                 guard let control = path.control else { continue }
                 try controlPoller.add(control.number, tag: UInt64(index))
             }
+            for member in paths.compactMap(\.member) {
+                for number in member.descriptors {
+                    try controlPoller.add(number, tag: UInt64(paths.count + 2))
+                }
+            }
             for number in parity?.numbers ?? [] {
                 try controlPoller.add(number, tag: UInt64(paths.count + 1))
             }
@@ -92,8 +97,7 @@ final class StreamReceiver {
         if options.urls.allSatisfy({ $0.scheme == .rtp && $0.address.isMulticast }) { return nil }
         let mode = options.urls.contains { $0.scheme == .rist } ? .on : options.repair
         return ReceiverRepair(
-            mode, latency: options.latency, takesParity: options.fec != .off,
-            random: &context.random)
+            mode, options, takesParity: options.fec != .off, random: &context.random)
     }
 
     /// What becomes readable with media; -1 when it is read at intervals.
@@ -233,6 +237,7 @@ final class StreamReceiver {
         packet.info.rtpTimestamp = header.timestamp
         packet.info.headerByteCount = UInt16(truncatingIfNeeded: header.headerByteCount)
         packet.info.flags = flags
+        if options.hasAutomaticLatency { packet.info.latencyMilliseconds = latencyMilliseconds }
         path.lastArrival = max(path.lastArrival, arrival)
         if let parity { parity.note(packet) }
         if let member = path.member {
@@ -282,6 +287,7 @@ final class StreamReceiver {
             guard parity.next(into: &packet) else { return }
             packet.info.arrival = context.now
             packet.info.epoch = epoch
+            if options.hasAutomaticLatency { packet.info.latencyMilliseconds = latencyMilliseconds }
             _ = sequence.extend(UInt16(truncatingIfNeeded: packet.info.extendedSequence))
             isInOrder = false
             repair?.noteFilled(packet.info.extendedSequence, arrival: context.now)
@@ -382,7 +388,8 @@ final class StreamReceiver {
                 && control.read(limit: StreamReceiver.callLimit, context: &context) {
                     take($0, from: $1, arrival: $2, path, context: &$3)
                 }
-            if !isDrained { context.isControlReadable = true }
+            let isQuiet = path.member?.hear(limit: StreamReceiver.callLimit, context: &context) ?? true
+            if !isDrained || !isQuiet { context.isControlReadable = true }
         }
     }
 
@@ -400,8 +407,13 @@ final class StreamReceiver {
         let isRepaired = (repair?.isActive ?? false) || (path.member?.isActive ?? false)
         ending.read(
             packet.bytes, ssrc: isRTP ? ssrc : nil,
-            repairLatency: isRepaired ? options.latency : .zero, now: context.now)
+            repairLatency: isRepaired ? repair?.latency ?? options.latency : .zero, now: context.now)
         repair?.read(packet.bytes, ssrc: ssrc, now: context.now)
+    }
+
+    /// What packets say of how long to wait, in milliseconds.
+    private var latencyMilliseconds: UInt16 {
+        UInt16(clamping: ((repair?.latency ?? options.latency).count + 999_999) / 1_000_000)
     }
 
     private func rejoin(context: inout StageContext) {

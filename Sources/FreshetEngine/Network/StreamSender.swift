@@ -62,6 +62,7 @@ final class StreamSender {
 
     private func report(context: inout StageContext) {
         context.counters[.sendErrors] = destinations.errorCount
+        if let parity, let repair { parity.follow(loss: repair.worstLoss(context.now)) }
         guard hasControl else {
             reports.silence(until: context.now + SenderReports.interval)
             return

@@ -126,12 +126,14 @@ public enum PipelineFile {
         case "integer": .integer(0...Int.max)
         case "duration": .duration
         case "seconds": .seconds
+        case "latency": .latency
         case "bitrate": .bitRate
         case "ratio": .ratio
         case "flag": .flag
         default:
             throw .usage(
-                "'\(text)' is not a kind of parameter; there are text, integer, duration, seconds, bitrate, ratio, flag",
+                "'\(text)' is not a kind of parameter; there are text, integer, duration, seconds, latency, bitrate, "
+                    + "ratio, flag",
                 at: location)
         }
     }

@@ -110,8 +110,11 @@ public struct StreamURL: Equatable, Sendable, CustomStringConvertible {
         case "ttl": ttl = try StreamURL.number(value, 0...255, key, text)
         case "dscp": dscp = try StreamURL.number(value, 0...63, key, text)
         case "latency":
+            // What fits itself to the link is no number to tell here.
+            if value == "auto" { return }
             guard let span = ParameterReader.duration(value) else {
-                throw .usage("'\(text)': latency must be a time such as 200 (ms) or 1.5s, not '\(value)'")
+                throw .usage(
+                    "'\(text)': latency must be a time such as 200 (ms) or 1.5s, or auto, not '\(value)'")
             }
             latency = span
         case "control": hasControl = try StreamURL.flag(value, key, text)

@@ -20,7 +20,15 @@ struct RepairPeer: Sendable {
     var allowanceAt: Instant
     var heartbeatDue = Instant.distantFuture
 
+    /// Requests of a plain RIST receiver that were answered since `askedSince` packets had been sent, and the share of
+    /// packets that it asked for lately, in parts per million.
+    private var askedCount = 0
+    private var askedSince: UInt64 = 0
+    private var askedShare = 0
+
     static let allowanceLimit = 20_000
+    /// From which share on a copy alone will not do: the answer is lost as often as the packet was.
+    private static let copyFrom = 30_000
 
     init(_ peer: Peer, now: Instant, mediaBytes: Int, floor: Int) {
         self.peer = peer
@@ -40,6 +48,18 @@ struct RepairPeer: Sendable {
         allowance = Int(min(elapsed, Int64(RepairPeer.allowanceLimit))) - 1
         allowanceAt = now
         return true
+    }
+
+    /// A plain RIST receiver's request is answered, `packetCount` packets having been sent so far: with so many copies.
+    mutating func takeCopies(packetCount: UInt64) -> Int {
+        askedCount += 1
+        let sent = packetCount &- askedSince
+        if sent >= 512 {
+            askedShare = (askedShare + askedCount * 1_000_000 / Int(min(sent, 1 << 40))) / 2
+            askedCount = 0
+            askedSince = packetCount
+        }
+        return askedShare >= RepairPeer.copyFrom ? 2 : 1
     }
 
     /// How long after a repair the same request says nothing new.

@@ -73,7 +73,7 @@ extension RepairReceiver {
 
     private mutating func giveUp(_ hole: Hole) {
         statistics.lost += 1
-        if hole.rounds > 0 { latencyControl.note(completion: latency + latency / 8) }
+        if configuration.fitsLatency, hole.rounds > 0 { givenUp.note(hole) }
     }
 
     private mutating func visitAll(_ now: Instant, _ link: RepairPolicy.Link, _ visit: inout Instant) {
@@ -105,6 +105,9 @@ extension RepairReceiver {
         if !link.answersOnce, plan.asks > 1 {
             // Each request is a copy of its own.
             hole.askGap = max(.milliseconds(1), min(spacing(link), plan.askWindow / Int64(plan.asks)))
+        } else if !link.answersOnce, link.loss >= RepairReceiver.repeatFrom, plan.choice != .hopeless {
+            // Requests are lost too. What was answered less than a round trip ago is not answered again.
+            hole.asksLeft = 2
         }
         hole.quarterCopies = UInt8(clamping: plan.quarterCopies)
         hole.spentQuarters = UInt8(clamping: Int(hole.spentQuarters) + plan.quarterCopies)
@@ -160,12 +163,26 @@ extension RepairReceiver {
         nextReport =
             now + (isKnown ? configuration.reportInterval : min(echo.interval, configuration.reportInterval))
         ageTolerance()
+        if configuration.fitsLatency { fitLatency(now) }
         let block = report.block(ssrc: ssrc, highest: highest, now: now)
         var writer = CompoundWriter(&bytes)
         writer.writeReceiverReport(ssrc: configuration.ssrc, block: block)
         writer.writeDescription(ssrc: configuration.ssrc, name: configuration.name)
         writer.write(echo.request(mediaSSRC: ssrc, now: now, random: &random))
         return writer.byteCount
+    }
+
+    /// Brings the latency to what the link asks for by its round trip and its loss, and by how long repairs took.
+    private mutating func fitLatency(_ now: Instant) {
+        let share = loss.partsPerMillion
+        // One round where next to nothing is lost, and the more the more of the answers are lost too.
+        let halves = share < 500 ? 3 : share < 70_000 ? 5 : share < 150_000 ? 6 : 8
+        // Right after a change of route the variation is the change itself.
+        let spread = min(echo.roundTrip.variation * 2, echo.roundTrip.smoothed ?? .zero)
+        let jitter = spread + tolerance + .milliseconds(5)
+        latencyControl.update(
+            now: now, roundTrip: echo.roundTrip.smoothed, roundsInHalves: halves, jitter: jitter)
+        if latencyControl.target != latency { setLatency(latencyControl.target) }
     }
 
     /// Reordering that is not seen any more is not waited for: after 5 s without, the patience shrinks.

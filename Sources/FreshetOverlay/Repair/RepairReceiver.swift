@@ -25,6 +25,8 @@ public struct RepairReceiver: ~Copyable {
         public var reportInterval = Nanoseconds.milliseconds(100)
         /// The round trip assumed before one is measured.
         public var assumedRoundTrip = Nanoseconds.milliseconds(40)
+        /// The latency fits itself to the link: see ``RepairReceiver/latency``.
+        public var fitsLatency = false
         /// Parity is understood by whoever uses this receiver.
         public var takesParity = false
         /// The goals of repair.
@@ -132,6 +134,8 @@ public struct RepairReceiver: ~Copyable {
             repeating: NACKRange(first: 0, additionalCount: 0), count: RepairReceiver.nackLimit)
     }
 
+    /// From which loss on, in parts per million, a plain RIST source is asked twice for one copy.
+    static let repeatFrom = 20_000
     /// The most entries in one RIST request.
     static let nackLimit = 240
     /// A packet this far ahead of all others needs another one nearby to be believed.
@@ -265,6 +269,7 @@ public struct RepairReceiver: ~Copyable {
                 return .unasked
             }
             statistics.unneeded += 1
+            if let wait = givenUp.take(sequence, at: arrival) { latencyControl.note(completion: wait) }
             return .unneeded
         }
         let hole = holes[place]
@@ -275,11 +280,11 @@ public struct RepairReceiver: ~Copyable {
         let wait = arrival - hole.noticed
         holes.fill(place)
         latencyControl.note(completion: wait)
-        report.received &+= 1
         if isRetransmission {
             statistics.recovered += 1
             return .repair
         }
+        report.received &+= 1
         noteReordering(wait)
         return .original
     }
@@ -295,13 +300,14 @@ public struct RepairReceiver: ~Copyable {
     }
 
     var toleranceAge = 0
+    /// Holes whose repairs may still come, too late.
+    var givenUp = GivenUpHoles()
 
     /// A missing packet came some other way (parity, a second path): it is not asked for any more.
     public mutating func noteFilled(_ sequence: Int64, arrival: Instant) {
         guard let place = holes.find(sequence), !holes[place].isFilled else { return }
         latencyControl.note(completion: arrival - holes[place].noticed)
         holes.fill(place)
-        report.received &+= 1
         statistics.recovered += 1
     }
 

@@ -170,7 +170,9 @@ extension RepairSender {
             statistics.repeated += 1
             return
         }
-        enqueue(sequence, 1, .zero, due: now, end: now + .milliseconds(500), place)
+        let copies = peers[place].takeCopies(packetCount: packetCount)
+        let spacing = Nanoseconds(min(max(meanInterval * 2, 1_000_000), 10_000_000))
+        enqueue(sequence, copies, spacing, due: now, end: now + .milliseconds(500), place)
     }
 
     /// True when the packet is there to be asked for and the peer within its allowance.

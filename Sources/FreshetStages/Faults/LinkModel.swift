@@ -36,6 +36,10 @@ public struct LinkModel: Sendable {
         public var jitterShape = JitterShape.uniform
         /// Packets leave in the order in which they came, whatever their jitter.
         public var isOrdered = false
+        /// How much longer every packet takes while the route is the longer one.
+        public var detour = Nanoseconds.zero
+        /// After so long the route becomes the longer one, after as long again the shorter, and so on; 0: never.
+        public var detourEvery = Nanoseconds.zero
         /// Share of packets lost.
         public var loss = 0
         /// Mean number of packets lost in a row; 1 or less: each by itself.
@@ -181,7 +185,7 @@ public struct LinkModel: Sendable {
         if configuration.mtu > 0 && byteCount > configuration.mtu { return .lost(.tooLong) }
         guard let sent = transmit(byteCount, now: now) else { return .lost(.queueFull) }
         if isLost { return .lost(.random) }
-        let start = sent + configuration.delay
+        let start = sent + configuration.delay + detour(age)
         var departure = start + jitter(dice.jitter)
         if dice.reorder < reorderThreshold {
             let depth =
@@ -224,6 +228,11 @@ public struct LinkModel: Sendable {
             isBad = die < badThreshold
         }
         return isBad
+    }
+
+    private func detour(_ age: Nanoseconds) -> Nanoseconds {
+        guard configuration.detourEvery > .zero else { return .zero }
+        return age.count / configuration.detourEvery.count & 1 == 1 ? configuration.detour : .zero
     }
 
     /// When the packet has been put on the link; `nil` when its queue is full.

@@ -11,6 +11,10 @@ extension LinkModel.Configuration {
             StageParameter(
                 "shape", .choice(["uniform", "normal"]), default: "uniform", "how jitter is distributed"),
             StageParameter("ordered", .flag, default: "false", "jitter does not change the order of packets"),
+            StageParameter("detour", .duration, default: "0", "how much longer the other route takes"),
+            StageParameter(
+                "detour-every", .duration, default: "0",
+                "how long each of the two routes is taken; 0: one route"),
             StageParameter("loss", .ratio, default: "0", "share of packets lost"),
             StageParameter(
                 "burst", .integer(1...100_000), default: "1", "mean number of packets lost in a row"),
@@ -43,6 +47,8 @@ extension LinkModel.Configuration {
         jitter = arguments.duration("jitter") ?? .zero
         jitterShape = arguments.text("shape") == "normal" ? .normal : .uniform
         isOrdered = arguments.flag("ordered")
+        detour = arguments.duration("detour") ?? .zero
+        detourEvery = arguments.duration("detour-every") ?? .zero
         loss = arguments.partsPerMillion("loss")
         burst = arguments.integer("burst") ?? 1
         burstTime = arguments.duration("burst-time") ?? .zero

@@ -16,8 +16,8 @@ public struct ReorderStage: Stage, ~Copyable {
             gives: [.rtp, .transportStream],
             parameters: [
                 StageParameter(
-                    "latency", .duration, default: "200ms",
-                    "how long a packet waits for missing ones before it"),
+                    "latency", .latency, default: "200ms",
+                    "how long a packet waits for missing ones before it; auto: as the packets say"),
                 StageParameter(
                     "capacity", .integer(64...1_048_576), default: "8192",
                     "how many packets can wait; rounded up to a power of two"),
@@ -27,7 +27,7 @@ public struct ReorderStage: Stage, ~Copyable {
         )
     }
 
-    private let latency: Nanoseconds
+    private var latency: Nanoseconds
     private var buffer: ReorderBuffer
     private var deadline: Instant?
     private var patience = GapPatience()
@@ -46,7 +46,7 @@ public struct ReorderStage: Stage, ~Copyable {
     /// A stage with the parameters of the descriptor.
     public init(arguments: StageArguments) throws(StageError) {
         self.init(
-            latency: arguments.duration("latency") ?? .milliseconds(200),
+            latency: arguments.latency("latency") ?? .milliseconds(200),
             capacity: arguments.integer("capacity") ?? 8192)
     }
 
@@ -60,6 +60,7 @@ public struct ReorderStage: Stage, ~Copyable {
             // Packets that were made here and not received have come now.
             if input[0].info.arrival == .zero && input[0].isUnique { input[0].info.arrival = context.now }
             let info = input[0].info
+            if info.latencyMilliseconds != 0 { latency = .milliseconds(Int64(info.latencyMilliseconds)) }
             if buffer.isNext(info) || !info.flags.contains(.hasSequence) {
                 guard let packet = input.popFirst() else { break }
                 if info.flags.contains(.hasSequence) { buffer.pass(info, counters: &context.counters) }

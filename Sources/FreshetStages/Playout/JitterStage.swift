@@ -16,8 +16,8 @@ public struct JitterStage: Stage, ~Copyable {
             takes: [.rtp, .transportStream], gives: [.rtp, .transportStream],
             parameters: [
                 StageParameter(
-                    "latency", .duration, default: "200ms",
-                    "how long after its earliest arrival a packet is due"),
+                    "latency", .latency, default: "200ms",
+                    "how long after its earliest arrival a packet is due; auto: as the packets say"),
                 StageParameter(
                     "batch", .duration, default: "0",
                     "lets all that is due within this span go at once, early"),
@@ -28,7 +28,7 @@ public struct JitterStage: Stage, ~Copyable {
             example: "multicast-receive group=239.77.1.1:5004 ! jitter latency=200 ! depacketize ! stdout")
     }
 
-    private let latency: Nanoseconds
+    private var latency: Nanoseconds
     private let batch: Nanoseconds
     private var buffer: ReorderBuffer
     private var queue: TransportQueue
@@ -63,7 +63,7 @@ public struct JitterStage: Stage, ~Copyable {
     /// A stage with the parameters of the descriptor.
     public init(arguments: StageArguments) throws(StageError) {
         self.init(
-            latency: arguments.duration("latency") ?? .milliseconds(200),
+            latency: arguments.latency("latency") ?? .milliseconds(200),
             batch: arguments.duration("batch") ?? .zero,
             capacity: arguments.integer("capacity") ?? 8192)
     }
@@ -111,6 +111,8 @@ public struct JitterStage: Stage, ~Copyable {
     /// Takes the front packet of `input`; false when packets must go out first.
     private mutating func admit(_ input: inout PacketBatch, context: inout StageContext) -> Bool {
         let media = frontMedia ?? place(input[0].info)
+        let told = Nanoseconds.milliseconds(Int64(input[0].info.latencyMilliseconds))
+        if told != latency, told > .zero { change(to: told) }
         switch buffer.admit(&input, mark: media.ticks, counters: &context.counters) {
         case .blocked:
             frontMedia = media
@@ -119,6 +121,15 @@ public struct JitterStage: Stage, ~Copyable {
             frontMedia = nil
             return true
         }
+    }
+
+    /// The packets say how long to wait.
+    @inline(never)
+    private mutating func change(to told: Nanoseconds) {
+        latency = told
+        clock.urgentExcess = told.count
+        schedule.setLatency(told)
+        planned = nil
     }
 
     /// Where a packet stands on the stream's line; the clock learns from it.

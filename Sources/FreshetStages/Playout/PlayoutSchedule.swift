@@ -11,21 +11,36 @@ public import FreshetCore
 public struct PlayoutSchedule: Sendable {
     private static let timeConstant = Nanoseconds.seconds(4).count
     private static let slewDivisor: Int64 = 2000
+    /// While a latency that has become shorter is reached: half a percent faster than the source.
+    private static let hasteDivisor: Int64 = 200
 
     /// How long after the earliest possible arrival a packet is due.
-    public let latency: Nanoseconds
+    public private(set) var latency: Nanoseconds
     /// Steps so far.
     public private(set) var stepCount = 0
     /// Steps towards later: playout stood still.
     public private(set) var laterStepCount = 0
 
-    private let stepLimit: Int64
+    private var stepLimit: Int64
+    /// The latency has become longer: playout stands still once.
+    private var mustWait = false
+    /// The latency has become shorter: playout hurries towards it.
+    private var isHasty = false
     private var lastMedia = MediaTime(ticks: 0)
     private var lastDue = Instant.zero
     private var hasLast = false
 
     /// A schedule that starts when the first packet is due.
     public init(latency: Nanoseconds) {
+        self.latency = latency
+        stepLimit = max(latency.count / 2, 20_000_000)
+    }
+
+    /// From now on packets are due `latency` after their earliest possible arrival: when that is longer than before,
+    /// at once, since what is missing needs the time; when it is shorter, by and by.
+    public mutating func setLatency(_ latency: Nanoseconds) {
+        mustWait = mustWait || latency > self.latency
+        isHasty = latency < self.latency || isHasty && !mustWait
         self.latency = latency
         stepLimit = max(latency.count / 2, 20_000_000)
     }
@@ -48,21 +63,22 @@ public struct PlayoutSchedule: Sendable {
         let span = (media.ticks &- lastMedia.ticks) &* 1000 / 27
         let plain = lastDue.nanoseconds &+ span &+ clock.driftSpan(span)
         let error = target.nanoseconds &- plain
-        if error.magnitude > UInt64(stepLimit) {
+        if error.magnitude > UInt64(stepLimit) || mustWait && error > 0 {
             return Plan(media: media, due: target, span: span, step: error)
         }
-        let due = Instant(nanoseconds: plain &+ PlayoutSchedule.slew(error, over: span))
+        let divisor = isHasty && error < 0 ? PlayoutSchedule.hasteDivisor : PlayoutSchedule.slewDivisor
+        let due = Instant(nanoseconds: plain &+ PlayoutSchedule.slew(error, over: span, divisor))
         return Plan(media: media, due: due, span: span, step: 0)
     }
 
     /// How much of `error` is put right over `span`.
     @inline(__always)
-    private static func slew(_ error: Int64, over span: Int64) -> Int64 {
+    private static func slew(_ error: Int64, over span: Int64, _ divisor: Int64) -> Int64 {
         if span <= 0 { return 0 }
-        if span >= timeConstant { return max(-span / slewDivisor, min(span / slewDivisor, error)) }
+        if span >= timeConstant { return max(-span / divisor, min(span / divisor, error)) }
         // In whole microseconds of span the product stays in 64 bits for any latency below 10 days.
         let share = error &* (span / 1000) / (timeConstant / 1000)
-        let limit = span / slewDivisor
+        let limit = span / divisor
         return max(-limit, min(limit, share))
     }
 
@@ -76,6 +92,7 @@ public struct PlayoutSchedule: Sendable {
             return
         }
         hasLast = true
+        mustWait = false
         lastMedia = plan.media
         lastDue = plan.due
     }

@@ -48,7 +48,8 @@ public struct SourceClock: ~Copyable {
     /// True once a packet was observed.
     public private(set) var hasReference = false
 
-    let urgentExcess: Int64
+    /// Packets so far behind would miss their playout.
+    var urgentExcess: Int64
     var bins: FixedRing<Bin>
     var envelope: EnvelopeFit
     var recentStepCount = 0

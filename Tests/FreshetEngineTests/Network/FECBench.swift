@@ -22,6 +22,8 @@ final class FECBench {
     private let pool = PacketPool(slotCount: 256)
     /// Datagrams heard, by port offset.
     private(set) var heard: [UInt16: Int] = [:]
+    /// The loss that a receiver reports in answer to each of the sender's reports, in 256ths.
+    var reported: UInt8?
     /// What is lost, by sequence number.
     var isLost: (UInt16) -> Bool = { _ in false }
     /// What becomes of a datagram of parity; `nil` loses it.
@@ -88,6 +90,9 @@ final class FECBench {
         {
             while let packet = relay.reader.next(pool: pool) {
                 heard[offset, default: 0] += 1
+                if offset == 1, let reported {
+                    _ = relay.socket.send(receiverReport(reported).span.bytes, to: relay.reader.sender)
+                }
                 if offset == 0 && isLost(packet.bytes.uint16(at: 2)) { continue }
                 let bytes = Array(packet.unsafeBytes)
                 for datagram in offset >= 2 ? alter(bytes) : [bytes] {
@@ -95,6 +100,24 @@ final class FECBench {
                 }
             }
         }
+    }
+
+    private func receiverReport(_ fraction: UInt8) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: CompoundWriter.sufficientByteCount)
+        var length = 0
+        do {
+            var span = bytes.mutableSpan
+            var raw = span.mutableBytes
+            var writer = CompoundWriter(&raw)
+            let block = ReportBlock(
+                ssrc: 2, fractionLost: fraction, cumulativeLost: 0, highestSequence: 0, jitter: 0,
+                lastReport: 0,
+                delaySinceLastReport: 0)
+            writer.writeReceiverReport(ssrc: 77, block: block)
+            writer.writeDescription(ssrc: 77, name: CanonicalName("r"))
+            length = writer.byteCount
+        }
+        return Array(bytes.prefix(length))
     }
 
     /// The numbers of the packets that came out, each whole; traps the test on one that is not.

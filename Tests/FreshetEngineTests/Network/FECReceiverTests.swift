@@ -37,6 +37,27 @@ import Testing
         #expect(bench.received.sorted().elementsEqual(0..<100))
     }
 
+    @Test func `the rate follows the loss that receivers report, from its floor to its cap`() throws {
+        let bench = try FECBench(fec: "rlc:5%-30%:60ms")
+        func share(_ numbers: Range<Int>) throws -> Int {
+            let before = bench.heard[2] ?? 0
+            try bench.send(numbers)
+            return ((bench.heard[2] ?? 0) - before) * 1000 / numbers.count
+        }
+        // Reports go out every half second.
+        #expect(abs(try share(0..<1000) - 50) <= 3)
+        bench.reported = 26
+        try bench.send(1000..<6000)
+        // Ten percent: twice that and a little.
+        #expect((200...225).contains(try share(6000..<8000)))
+        bench.reported = 255
+        try bench.send(8000..<13_000)
+        #expect(abs(try share(13_000..<15_000) - 300) <= 3)
+        bench.reported = nil
+        try bench.send(15_000..<23_000)
+        #expect(abs(try share(23_000..<25_000) - 50) <= 3)
+    }
+
     @Test func `without being asked for, parity costs no port`() throws {
         let bench = try FECBench(fec: "rlc:10%", receiving: [])
         bench.isLost = { $0 == 40 }

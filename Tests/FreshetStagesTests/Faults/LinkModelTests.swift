@@ -30,6 +30,17 @@ import Testing
         }
     }
 
+    @Test func `a detour is taken for every other span`() {
+        let departures = verdicts(100, seed: 1) {
+            $0.delay = .milliseconds(5)
+            $0.detour = .milliseconds(40)
+            $0.detourEvery = .milliseconds(20)
+        }.map(departure)
+        for index in 0..<100 {
+            #expect(departures[index] == milliseconds(Int64(index + 5 + (index / 20 % 2) * 40)))
+        }
+    }
+
     @Test(arguments: [(10_000, 1), (50_000, 1), (50_000, 5), (10_000, 20), (300_000, 3), (700_000, 1)])
     func lossAndBurstsHaveTheirMeans(loss: Int, burst: Int) {
         let count = 400_000

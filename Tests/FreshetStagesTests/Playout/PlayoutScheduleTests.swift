@@ -27,6 +27,30 @@ import Testing
         return seen.instant.nanoseconds - source.sent(seen.sequence * source.interval) - pause
     }
 
+    @Test func `a latency that the packets tell is reached at once when longer, by and by when shorter`()
+        throws
+    {
+        let bench = try StageBench(JitterStage(latency: latency))
+        var played: [Int64: Int64] = [:]
+        bench.sink = {
+            played[$0.info.extendedSequence] = $1.nanoseconds / 1_000_000 - $0.info.extendedSequence
+        }
+        for index in 0..<40_000 as Range<Int64> {
+            try bench.give(at: milliseconds(index)) { packet in
+                packet.info.extendedSequence = index
+                packet.info.rtpTimestamp = UInt32(index * 90)
+                packet.info.flags = .hasSequence
+                packet.info.latencyMilliseconds = index < 5000 ? 0 : index < 20_000 ? 260 : 210
+            }
+        }
+        try bench.finish()
+        #expect(played.count == 40_000)
+        #expect(played[4700] == 200 && played[5100] == 260 && played[19_700] == 260)
+        // Half a percent faster: 50 ms take ten seconds, and a little more towards the end.
+        let halfway = try #require(played[24_000]), end = try #require(played[39_000])
+        #expect((225...250).contains(halfway) && (210...212).contains(end), "\(halfway) \(end)")
+    }
+
     @Test func aGapIsSkippedWhenThePacketBehindItIsDue() throws {
         var source = SteadySource(seed: 1)
         var random = PRNG(seed: 2)
