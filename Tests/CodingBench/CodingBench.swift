@@ -6,23 +6,28 @@ import Glibc
 ///
 ///   coding-bench           speed, allocations, a small grid; exit status 1 when a bound is missed
 ///   coding-bench grid      sliding windows against blocks over bad links, a table
+///   coding-bench blocks    sliding windows against a real Reed–Solomon coder over bad links, a table
 ///   coding-bench curve     what is lost after repair, by overhead
 @main enum CodingBench {
     static func main() {
         switch CommandLine.arguments.dropFirst().first {
         case nil: exit(speed() ? 0 : 1)
         case "grid": grid()
+        case "blocks": blocks()
         case "curve": curve()
         default:
-            print("usage: coding-bench [grid | curve]")
+            print("usage: coding-bench [grid | blocks | curve]")
             exit(2)
         }
     }
 
     private static func text(_ value: Double, _ places: Int = 1) -> String {
-        let scale = places == 0 ? 1.0 : places == 1 ? 10.0 : 100.0
-        let rounded = Int((value * scale).rounded())
-        return places == 0 ? "\(rounded)" : "\(rounded / Int(scale)).\(rounded % Int(scale))"
+        var scale = 1
+        for _ in 0..<places { scale *= 10 }
+        let rounded = Int((value * Double(scale)).rounded())
+        if places == 0 { return "\(rounded)" }
+        let digits = "\(rounded % scale)"
+        return "\(rounded / scale)." + String(repeating: "0", count: places - digits.count) + digits
     }
 
     /// Says whether all bounds hold.
@@ -105,6 +110,36 @@ import Glibc
                     + "(\(fewer(sums.window, sums.spread)) fewer), paced \(sums.paced) "
                     + "(\(fewer(sums.window, sums.paced)) fewer), at once \(sums.instant) "
                     + "(\(fewer(sums.window, sums.instant)) fewer)")
+        }
+    }
+
+    /// Windows with a hole by the two coders at equal overhead, rate and delay, in percent.
+    private static func blocks() {
+        print("20 ms windows with a hole, percent; 8 Mbit/s, every packet within 200 ms or lost")
+        print("| overhead | loss | burst | sliding windows | Reed–Solomon | fewer |")
+        for overhead in [100_000, 200_000, 300_000] {
+            var sums = (window: 0, block: 0)
+            for loss in losses {
+                for burst in bursts {
+                    var run = LossRun()
+                    run.overhead = overhead
+                    run.loss = loss
+                    run.burst = burst
+                    let window = run.over(seeds: seeds) { $0.slidingWindow() }
+                    let block = run.over(seeds: seeds) { $0.reedSolomon() }
+                    let counted = run.over(seeds: seeds) { $0.blocks(.spread) }
+                    if block.holes != counted.holes { fatalError("the coder is no Reed–Solomon code") }
+                    sums = (sums.window + window.holes, sums.block + block.holes)
+                    func percent(_ count: Int) -> String {
+                        text(Double(count) * 100 / Double(window.windows), 2)
+                    }
+                    print(
+                        "| \(overhead / 10_000) % | \(text(Double(loss) / 10_000)) % | \(burst) "
+                            + "| \(percent(window.holes)) | \(percent(block.holes)) "
+                            + "| \(fewer(window.holes, block.holes)) |")
+                }
+            }
+            print("all at \(overhead / 10_000) %: \(fewer(sums.window, sums.block)) fewer")
         }
     }
 

@@ -39,21 +39,21 @@ struct LossRun {
     var seed: UInt64 = 1
 
     var packetCount: Int { packetsPerSecond * seconds }
-    private func instant(_ index: Int) -> Instant {
+    func instant(_ index: Int) -> Instant {
         Instant(nanoseconds: 1_000_000_000 + Int64(index) * 1_000_000_000 / Int64(packetsPerSecond))
     }
-    private func link() -> LinkModel {
+    func link() -> LinkModel {
         var configuration = LinkModel.Configuration()
         configuration.loss = loss
         configuration.burst = burst
         return LinkModel(configuration, seed: seed)
     }
-    private static func arrives(_ link: inout LinkModel, _ now: Instant) -> Bool {
+    static func arrives(_ link: inout LinkModel, _ now: Instant) -> Bool {
         if case .delivered = link.decide(now: now, byteCount: 1358) { return true }
         return false
     }
 
-    private func result(_ isThere: [Bool], lost: Int, parity: Int) -> LossResult {
+    func result(_ isThere: [Bool], lost: Int, parity: Int) -> LossResult {
         // The parity of what departs at the very end is not sent any more.
         let end = packetCount - Int(budget.count * Int64(packetsPerSecond) / 1_000_000_000)
         var result = LossResult(packets: end, lost: lost, parity: parity)

@@ -180,8 +180,9 @@ struct Checkers {
         totals.controlByteCount += wireByteCount
     }
 
-    /// `host` asks for packet `number`, which can be there `reach` from now at the earliest.
-    mutating func asked(_ number: Int64, by host: Int32, reach: Nanoseconds) {
+    /// `host` asks for packet `number`, which can be there `reach` from now at the earliest; `isLocal` when it asks its own
+    /// segment only.
+    mutating func asked(_ number: Int64, by host: Int32, isLocal: Bool, reach: Nanoseconds) {
         totals.askCount += 1
         windowAsks += 1
         if let missed = players[Int(host)].missing[number], now + reach > missed + latency {
@@ -196,6 +197,7 @@ struct Checkers {
         }
         let count = packets.with(number) { record -> Int32 in
             record.askCount += 1
+            if !isLocal { record.farAskCount += 1 }
             return record.askCount
         }
         if let count, Int(count) > limits.asksPerPacket {

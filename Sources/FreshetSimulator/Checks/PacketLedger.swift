@@ -11,6 +11,8 @@ struct PacketRecord {
     var lossCount: Int32 = 0
     /// Requests that named it.
     var askCount: Int32 = 0
+    /// Of those, the ones that were to leave their segment.
+    var farAskCount: Int32 = 0
     /// Times it was sent again.
     var repairCount: Int32 = 0
 }
@@ -28,6 +30,8 @@ struct PacketLedger {
     private(set) var lostPacketCount = 0
     /// Requests for each such packet.
     private(set) var asks = DelayHistogram()
+    /// Of those, the ones that the source hears: segments ask among themselves first.
+    private(set) var farAsks = DelayHistogram()
     /// Repairs sent for each such packet.
     private(set) var repairs = DelayHistogram()
     /// From the first sight of a loss to the first departure of a repair.
@@ -85,6 +89,7 @@ struct PacketLedger {
         }
         lostPacketCount += 1
         asks.add(Int64(record.askCount))
+        farAsks.add(Int64(record.farAskCount))
         repairs.add(Int64(record.repairCount))
         if record.missedAt < record.repairedAt, record.repairedAt != .distantFuture {
             repairDeparture.add((record.repairedAt - record.missedAt).count)

@@ -49,7 +49,9 @@ extension World where Node: ~Copyable {
         if channel == .control {
             digest.mix(packet.bytes)
             line.checkers.control(wireByteCount: byteCount)
-            noteRequests(in: packet.bytes, from: sender)
+            var isLocal = false
+            if case .segment = scope { isLocal = true }
+            noteRequests(in: packet.bytes, from: sender, isLocal: isLocal)
             return
         }
         guard let number = MediaPacket.number(of: packet.bytes) else { return }
@@ -73,12 +75,14 @@ extension World where Node: ~Copyable {
         return (0..<places.count).first { places[$0] >= 0 } ?? 0
     }
 
-    private mutating func noteRequests(in bytes: RawSpan, from sender: Int32) {
+    private mutating func noteRequests(in bytes: RawSpan, from sender: Int32, isLocal: Bool) {
         var requested = RequestedNumbers(near: line.checkers.packets.next)
         requested.read(bytes, ssrc: blueprint.ssrc)
         if requested.numbers.isEmpty { return }
         let reach = blueprint.leastRoundTrip(of: sender)
-        for number in requested.numbers { line.checkers.asked(number, by: sender, reach: reach) }
+        for number in requested.numbers {
+            line.checkers.asked(number, by: sender, isLocal: isLocal, reach: reach)
+        }
     }
 
     /// Receivers that a loss near the source takes a packet from, as far as `path` goes.

@@ -30,6 +30,12 @@ extension SimulationResult {
             ("asksPerLoss", "  for each packet lost, mean", Self.decimal(Int(asks.meanThousandths), 1000, 3)),
             ("asksPerLossP99", "    p99", "\(asks.quantile(99, of: 100))"),
             ("asksPerLossMax", "    max", "\(asks.maximum)"),
+            (
+                "asksAtSource", "  of these at the source, mean",
+                Self.decimal(Int(farAsks.meanThousandths), 1000, 3)
+            ),
+            ("asksAtSourceP99", "    p99", "\(farAsks.quantile(99, of: 100))"),
+            ("asksAtSourceMax", "    max", "\(farAsks.maximum)"),
             ("needlessAsks", "  that nobody had lost", "\(needlessAskCount)"),
             ("hopelessAsks", "  too late to help", "\(totals.hopelessAskCount)"),
             (

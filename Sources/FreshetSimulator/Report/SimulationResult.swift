@@ -18,6 +18,8 @@ public struct SimulationResult: Sendable {
     public var totals: Totals
     /// Requests for each packet that was lost.
     public var asks: DelayHistogram
+    /// Of those, the ones that the source hears: segments ask among themselves first.
+    public var farAsks: DelayHistogram
     /// Repairs sent for each packet that was lost.
     public var repairs: DelayHistogram
     /// From the first sight of a loss to the first departure of a repair, nanoseconds.
@@ -36,6 +38,7 @@ public struct SimulationResult: Sendable {
         violation = world.line.checkers.violation
         totals = world.line.checkers.totals
         asks = world.line.checkers.packets.asks
+        farAsks = world.line.checkers.packets.farAsks
         repairs = world.line.checkers.packets.repairs
         repairDeparture = world.line.checkers.packets.repairDeparture
         needlessAskCount = world.line.checkers.packets.needlessAskCount
