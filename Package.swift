@@ -81,7 +81,10 @@ let package = Package(
             ],
             swiftSettings: house),
         .executableTarget(
-            name: "freshet", dependencies: ["FreshetEngine", "FreshetPipelines", "FreshetSimulator"],
+            name: "freshet",
+            dependencies: [
+                "FreshetEngine", "FreshetPipelines", "FreshetSimulator", "FreshetNet", "FreshetWire",
+            ],
             swiftSettings: house),
 
         .testTarget(name: "FreshetCoreTests", dependencies: ["FreshetCore"], swiftSettings: house),

@@ -27,9 +27,11 @@ enum CommandLineTool {
                 return Status.done
             case "run": return try RunCommand.run(rest)
             case "check": return try CheckCommand.run(rest)
+            case "coordinate": return try CoordinateCommand.run(rest)
             case "emulate": return try EmulateCommand.run(rest)
             case "simulate": return try SimulateCommand.run(rest)
             case "stages": return try StagesCommand.run(rest)
+            case "top": return try TopCommand.run(rest)
             default: return try named(name, rest)
             }
         } catch {
@@ -41,7 +43,9 @@ enum CommandLineTool {
     private static func named(_ name: String, _ arguments: [String]) throws(PipelineError) -> Int32 {
         guard let text = EmbeddedPipelines.text(of: name) else {
             let known =
-                EmbeddedPipelines.all.map(\.name) + ["run", "check", "stages", "emulate", "simulate", "help"]
+                EmbeddedPipelines.all.map(\.name) + [
+                    "run", "check", "stages", "coordinate", "top", "emulate", "simulate", "help",
+                ]
             throw .usage("there is no command '\(name)'; there are \(known.joined(separator: ", "))")
         }
         return try PipelineCommand(name: name, text: text).run(arguments)

@@ -22,6 +22,8 @@ enum HelpText {
               run       run a pipeline file with name=value …, or a pipeline written as text
               check     check a pipeline and draw it
               stages    list the stages, or show one
+              coordinate direct the relay trees of one or many streams
+              top       show a stream's relay tree, live
               emulate   imitate a bad network between programs
               simulate  run a scenario on a simulated network, the same for the same seed
               help      show a command's page: freshet help send

@@ -62,7 +62,7 @@ public struct ControlURL: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// The host and the port that `rest` names, an IPv6 address in brackets.
-    static func place(_ rest: Substring, in text: String) throws(ControlError) -> (String, UInt16) {
+    public static func place(_ rest: Substring, in text: String) throws(ControlError) -> (String, UInt16) {
         var host = rest
         var port = ControlURL.defaultPort
         if let colon = rest.lastIndex(of: ":"), rest.last != "]" {
@@ -98,6 +98,11 @@ public struct ControlURL: Equatable, Sendable, CustomStringConvertible {
             }
         default: throw .usage("'\(text)': there is no option '\(parts[0])'; there are: pin, token")
         }
+    }
+
+    /// `text` with its percent escapes resolved; `nil` when that is no text.
+    public static func plain(_ text: Substring) -> String? {
+        PercentText.decode(text).flatMap { String(validating: $0, as: UTF8.self) }
     }
 
     /// `text` with its percent escapes (RFC 3986 §2.1) resolved.

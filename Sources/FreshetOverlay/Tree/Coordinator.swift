@@ -9,6 +9,8 @@ public struct CoordinatorOutput: Equatable, Sendable {
     public var message: ControlMessage
     /// Close the connection once it is sent.
     public var closes = false
+    /// The member is refused: another try will not help. One that is only taken for dead may come back.
+    public var isFinal = false
 }
 
 /// The server of the client-forwarding patent for one stream, without sockets or a clock: it keeps a record
@@ -40,10 +42,14 @@ public struct Coordinator: ~Copyable {
 
     var source: Int?
     var standbys: [Int] = []
-    var epoch: UInt32 = 0
-    var streamKilobits: UInt32 = 0
-    var highestSequence: Int64 = 0
-    var hasEnded = false
+    /// The stream's SSRC; 0 while there is no source.
+    public internal(set) var epoch: UInt32 = 0
+    /// The stream's rate as the source told it, kilobits a second.
+    public internal(set) var streamKilobits: UInt32 = 0
+    /// How far the stream has come.
+    public internal(set) var highestSequence: Int64 = 0
+    /// The source has said that it is over.
+    public internal(set) var hasEnded = false
 
     /// Members that wait for the start.
     var waiting: [Int] = []

@@ -11,6 +11,7 @@ extension Coordinator {
             records[member].coordinate = coordinate
             records[member].cell = cell
         }
+        records[member].note(report.delivery)
         if member == source { return refresh(member) }
         var worst: Int32 = 1000
         var stripes = 0

@@ -12,7 +12,8 @@ extension Coordinator {
             tally.refusedCount += 1
             outgoing.append(
                 CoordinatorOutput(
-                    connection: connection, message: .leave(LeaveMessage(reason: reason)), closes: true))
+                    connection: connection, message: .leave(LeaveMessage(reason: reason)), closes: true,
+                    isFinal: true))
             return
         }
         let index = admit(join, observed: observed)

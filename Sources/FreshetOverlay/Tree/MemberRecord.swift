@@ -1,4 +1,4 @@
-import FreshetCore
+public import FreshetCore
 public import FreshetWire
 
 /// What the coordinator knows of one member: the patent's figure 6B. The receive clients (638, 640) are in the forest.
@@ -30,13 +30,23 @@ public struct MemberRecord: Sendable {
     /// Places it has promised as a warm backup.
     public var promisedCount: Int32 { Int32(promisedTo.count) }
 
+    /// Media that came in its last report's span, kilobits a second.
+    public private(set) var kilobits: UInt32 = 0
+    /// How far behind the source it plays, milliseconds.
+    public private(set) var latencyMilliseconds: UInt32 = 0
+    /// Packets that did not come in time, in all.
+    public private(set) var lostCount: UInt64 = 0
+    /// Packets that had to be repaired, in all.
+    public private(set) var repairedCount: UInt64 = 0
+
     /// The stripe it forwards; every stripe when `nil`.
     var home: Int?
     /// Indexes of the members that hold it as a warm backup, once a stripe.
     var promisedTo: [Int32] = []
     /// The grid cell of its coordinate.
     var cell = 0
-    var joined: Instant
+    /// When it joined.
+    public internal(set) var joined: Instant
     /// Since when it has received well without a break; `nil` while it does not.
     var goodSince: Instant?
     var isMature = false
@@ -67,6 +77,13 @@ public struct MemberRecord: Sendable {
         self.reach = reach
         self.address = address
         self.joined = joined
+    }
+
+    mutating func note(_ delivery: DeliveryReport) {
+        kilobits = delivery.kilobits
+        latencyMilliseconds = delivery.latencyMilliseconds
+        lostCount &+= UInt64(delivery.lostCount)
+        repairedCount &+= UInt64(delivery.repairedCount)
     }
 
     /// Predicted round trip to another member by both coordinates, microseconds; a guess of 50 ms while one

@@ -47,6 +47,8 @@ public struct TreeNode: ~Copyable {
 
     /// Where it is in the network.
     public internal(set) var coordinate = NetworkCoordinate()
+    /// How the stream reaches it: set by the edge, counts added to; goes into the next report.
+    public var delivery = DeliveryReport()
     var isConnected = false
     var reportInterval: Nanoseconds = .seconds(2)
     var reportDeadline: Instant?

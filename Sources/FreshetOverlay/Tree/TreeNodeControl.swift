@@ -35,7 +35,7 @@ extension TreeNode {
         case .probe(let probe): messages.append(.probeReply(probe))
         case .streamState(let state): noteState(state)
         case .leave(let leave): events.append(.refused(leave.reason))
-        case .join, .probeReply, .report, .starving, .moved: tally.rejectedCount += 1
+        case .join, .probeReply, .report, .starving, .moved, .inspect: tally.rejectedCount += 1
         }
     }
 
@@ -155,6 +155,9 @@ extension TreeNode {
         message.highestSequence = window.highest ?? 0
         message.slowChildren = slowChildren
         slowChildren = []
+        message.delivery = delivery
+        delivery.lostCount = 0
+        delivery.repairedCount = 0
         messages.append(.report(message))
     }
 

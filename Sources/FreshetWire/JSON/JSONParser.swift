@@ -14,19 +14,26 @@ public struct JSONParser: ~Copyable, ~Escapable {
     public static let memberCountLimit = 64
 
     private let bytes: RawSpan
+    private let valueCountLimit: Int
     private var index = 0
     private var depth = 0
     private var valueCount = 0
 
     @_lifetime(copy bytes)
-    private init(_ bytes: RawSpan) { self.bytes = bytes }
+    private init(_ bytes: RawSpan, _ valueCountLimit: Int) {
+        self.bytes = bytes
+        self.valueCountLimit = valueCountLimit
+    }
 
-    /// The value that `text`, in UTF-8, spells.
-    public static func parse(_ text: RawSpan) throws(JSONError) -> JSONValue {
+    /// The value that `text`, in UTF-8, spells. Somebody who trusts its sender may allow more than the usual.
+    public static func parse(
+        _ text: RawSpan, byteCountLimit: Int = JSONParser.byteCountLimit,
+        valueCountLimit: Int = JSONParser.valueCountLimit
+    ) throws(JSONError) -> JSONValue {
         guard text.byteCount <= byteCountLimit else {
             throw JSONError("a message is longer than \(byteCountLimit) bytes")
         }
-        var parser = JSONParser(text)
+        var parser = JSONParser(text, valueCountLimit)
         let value = try parser.value()
         parser.skipSpace()
         if parser.index < text.byteCount { throw parser.error("something stands after the end of the value") }
@@ -46,8 +53,8 @@ public struct JSONParser: ~Copyable, ~Escapable {
     private mutating func value() throws(JSONError) -> JSONValue {
         skipSpace()
         valueCount &+= 1
-        if valueCount > JSONParser.valueCountLimit {
-            throw error("there are more than \(JSONParser.valueCountLimit) values")
+        if valueCount > valueCountLimit {
+            throw error("there are more than \(valueCountLimit) values")
         }
         switch peek {
         case UInt8(ascii: "{"): return .object(try object())

@@ -26,6 +26,8 @@ public enum ControlMessage: Equatable, Sendable {
     case moved(MovedMessage)
     /// Either: how the stream is; the source tells the coordinator, the coordinator everybody.
     case streamState(StreamStateMessage)
+    /// Somebody who only looks: how is the stream? Answered by the stream's page, which is no message of this list.
+    case inspect(InspectMessage)
 
     /// The WebSocket subprotocol of these messages.
     public static let subprotocol = "freshet.v1"
@@ -45,6 +47,7 @@ public enum ControlMessage: Equatable, Sendable {
         case .leave: "leave"
         case .moved: "moved"
         case .streamState: "stream-state"
+        case .inspect: "inspect"
         }
     }
 
@@ -64,6 +67,7 @@ public enum ControlMessage: Equatable, Sendable {
             case .leave(let message): message.write(into: &writer)
             case .moved(let message): message.write(into: &writer)
             case .streamState(let message): message.write(into: &writer)
+            case .inspect(let message): message.write(into: &writer)
             }
         }
         return writer.bytes
@@ -87,6 +91,7 @@ public enum ControlMessage: Equatable, Sendable {
         case "leave": self = .leave(try LeaveMessage(fields))
         case "moved": self = .moved(try MovedMessage(fields))
         case "stream-state": self = .streamState(try StreamStateMessage(fields))
+        case "inspect": self = .inspect(try InspectMessage(fields))
         default: throw JSONError("'\(type)' is no message of \(ControlMessage.subprotocol)")
         }
     }

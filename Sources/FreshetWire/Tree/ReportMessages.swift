@@ -43,6 +43,8 @@ public struct ReportMessage: Equatable, Sendable {
     public var coordinate: NetworkCoordinate?
     /// The highest extended sequence number it has.
     public var highestSequence: Int64 = 0
+    /// How the stream reached it since its last report.
+    public var delivery = DeliveryReport()
 
     /// A report of nothing.
     public init() {}
@@ -57,6 +59,7 @@ public struct ReportMessage: Equatable, Sendable {
         }
         coordinate = try fields.coordinate("coordinate")
         highestSequence = try fields.integer("highest", in: Int64.min...Int64.max, default: 0)
+        delivery = try DeliveryReport(fields)
     }
 
     func write(into writer: inout JSONWriter) {
@@ -67,6 +70,7 @@ public struct ReportMessage: Equatable, Sendable {
         if !slowChildren.isEmpty { writer.member("slow", slowChildren.map(\.number)) }
         if let coordinate { writer.member("coordinate", coordinate) }
         writer.member("highest", highestSequence)
+        delivery.write(into: &writer)
     }
 }
 
@@ -174,5 +178,58 @@ public struct StreamStateMessage: Equatable, Sendable {
         writer.member("ended", hasEnded)
         writer.member("highest", highestSequence)
         writer.member("era", era)
+    }
+}
+
+/// How the stream reached a member since its last report: for people to see, no decision is made by it.
+public struct DeliveryReport: Equatable, Sendable {
+    /// Media that came, kilobits a second.
+    public var kilobits: UInt32 = 0
+    /// How far behind the source it plays, milliseconds.
+    public var latencyMilliseconds: UInt32 = 0
+    /// Packets that did not come in time.
+    public var lostCount: UInt32 = 0
+    /// Packets that had to be repaired.
+    public var repairedCount: UInt32 = 0
+
+    /// A report of nothing.
+    public init() {}
+
+    init(_ fields: JSONFields) throws(JSONError) {
+        kilobits = try fields.integer("rate", in: 0...UInt32.max, default: 0)
+        latencyMilliseconds = try fields.integer("latency", in: 0...UInt32.max, default: 0)
+        lostCount = try fields.integer("lost", in: 0...UInt32.max, default: 0)
+        repairedCount = try fields.integer("repaired", in: 0...UInt32.max, default: 0)
+    }
+
+    func write(into writer: inout JSONWriter) {
+        if kilobits != 0 { writer.member("rate", kilobits) }
+        if latencyMilliseconds != 0 { writer.member("latency", latencyMilliseconds) }
+        if lostCount != 0 { writer.member("lost", lostCount) }
+        if repairedCount != 0 { writer.member("repaired", repairedCount) }
+    }
+}
+
+/// Somebody asks how a stream is.
+public struct InspectMessage: Equatable, Sendable {
+    /// The stream's name.
+    public var stream: String
+    /// What lets one look; empty where the stream is open.
+    public var token: String
+
+    /// How is `stream`?
+    public init(stream: String, token: String = "") {
+        self.stream = stream
+        self.token = token
+    }
+
+    init(_ fields: JSONFields) throws(JSONError) {
+        stream = try fields.string("stream", byteCountLimit: 128)
+        token = try fields.string("token", byteCountLimit: 1024, default: "")
+    }
+
+    func write(into writer: inout JSONWriter) {
+        writer.member("stream", stream)
+        if !token.isEmpty { writer.member("token", token) }
     }
 }

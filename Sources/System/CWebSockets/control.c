@@ -9,7 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+enum {
+    // A hub for fewer looks through its table.
+    FEW_CONNECTIONS = 128,
+    // Descriptors of the process that are no connections.
+    SPARE_DESCRIPTORS = 4096,
+};
 
 static const char subprotocol[] = "freshet.v1";
 
@@ -78,6 +86,22 @@ void cws_control_accept(struct cws_hub *hub) {
     }
 }
 
+/// The library finds a connection by its descriptor in a table as long as the process may have descriptors, or, told to
+/// make a shorter one, by looking through it. The table must be long enough, and not a million entries: so the limit is
+/// raised for good where it is too low, and lowered while the table is made. What the limit is to be afterwards.
+static struct rlimit fit_descriptor_limit(struct lws_context_creation_info *info) {
+    struct rlimit limit = {0}, wanted;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (info->fd_limit_per_thread < FEW_CONNECTIONS) return limit;
+    wanted = limit;
+    wanted.rlim_cur = info->fd_limit_per_thread + SPARE_DESCRIPTORS;
+    if (wanted.rlim_cur > limit.rlim_max) wanted.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &wanted);
+    if (limit.rlim_cur < wanted.rlim_cur) limit = wanted;
+    info->fd_limit_per_thread = 0;
+    return limit;
+}
+
 // The library sets signals up as it likes; they are the program's. And each time that it is told to prepare TLS for the
 // process it numbers anew what it keeps with every connection, so that those of other contexts are lost: once is right.
 // (It then does not free a later context's TLS settings, some KB: a process has one or two.)
@@ -88,12 +112,14 @@ static struct lws_context *create_context(
     pthread_mutex_lock(&one_at_a_time);
     if (is_prepared) info->options &= ~(uint64_t)LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     is_prepared = 1;
+    struct rlimit limit = fit_descriptor_limit(info);
     struct sigaction on_pipe, on_abort;
     sigset_t blocked;
     sigaction(SIGPIPE, NULL, &on_pipe);
     sigaction(SIGABRT, NULL, &on_abort);
     pthread_sigmask(SIG_SETMASK, NULL, &blocked);
     struct lws_context *context = lws->lws_create_context(info);
+    setrlimit(RLIMIT_NOFILE, &limit);
     sigaction(SIGPIPE, &on_pipe, NULL);
     sigaction(SIGABRT, &on_abort, NULL);
     pthread_sigmask(SIG_SETMASK, &blocked, NULL);
