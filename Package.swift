@@ -83,7 +83,8 @@ let package = Package(
         .executableTarget(
             name: "freshet",
             dependencies: [
-                "FreshetEngine", "FreshetPipelines", "FreshetSimulator", "FreshetNet", "FreshetWire",
+                "FreshetEngine", "FreshetPipelines", "FreshetSimulator", "FreshetNet", "FreshetOverlay",
+                "FreshetWire",
             ],
             swiftSettings: house),
 
@@ -124,7 +125,7 @@ let package = Package(
             name: "FreshetEngineTests",
             dependencies: [
                 "FreshetCore", "FreshetWire", "FreshetStages", "FreshetEngine", "FreshetNet",
-                "FreshetPipelines",
+                "FreshetPipelines", "TestSupport",
             ],
             swiftSettings: house),
         // Counts allocations on the packet path; means something in a release build only.
@@ -140,6 +141,11 @@ let package = Package(
                 "FreshetCore", "FreshetWire", "FreshetCoding", "FreshetStages", "CAllocationCounter",
             ],
             path: "Tests/CodingBench", swiftSettings: house),
+
+        // Ten thousand WebSocket clients against a coordinator; means something in a release build only.
+        .executableTarget(
+            name: "control-load", dependencies: ["FreshetCore", "FreshetNet", "FreshetWire"],
+            path: "Tests/ControlLoad", swiftSettings: house),
 
         // What the suites with real processes share: running programs, places on the loopback, comparing
         // media.

@@ -1,6 +1,7 @@
 import FreshetCore
 import FreshetEngine
 import FreshetNet
+import FreshetOverlay
 
 /// `freshet coordinate`: directs the relay trees of one or many streams.
 struct CoordinateCommand {
