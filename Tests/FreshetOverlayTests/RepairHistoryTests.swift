@@ -38,6 +38,22 @@ import Testing
         #expect(history.count == 1 && !history.contains(13))
     }
 
+    @Test func whatARelayGotLateTakesItsPlace() {
+        var history = RepairHistory(capacity: 64, duration: .seconds(1))
+        for sequence in [10, 11, 13, 14, 12, 12, 15] as [Int64] { note(&history, sequence, at: sequence) }
+        #expect(history.count == 6 && history.highest == 15)
+        for sequence in 10...15 as ClosedRange<Int64> {
+            let isThere = history.contains(sequence)
+            #expect(isThere)
+        }
+        let times = [history.lateSince(12), history.lateSince(13)]
+        #expect(times == [Instant(nanoseconds: 12), nil])
+        note(&history, 9)
+        #expect(!history.contains(9) && history.count == 6)
+        history.removeAll()
+        #expect(pool.usedCount == 0)
+    }
+
     @Test func sixteenBitsMeanThePastNearest() {
         var history = RepairHistory(capacity: 64, duration: .seconds(1))
         #expect(history.extend(5) == nil)

@@ -52,19 +52,22 @@ import Testing
         var settings = TreeWorld.Settings()
         settings.viewers = 60
         settings.children = 2
+        // Nobody is moved for a better place meanwhile.
+        settings.configure = { $0.moveBudgetPerSecond = 0 }
         let world = TreeWorld(settings)
         world.run(until: .seconds(8))
         let table = world.indexOfMember
-        // A primary with grandchildren.
-        let primary = try #require(
-            world.survivors.first { index in
-                world.hosts[index].node.path(of: 0).count == 1 && world.hosts[index].node.childCount >= 1
-            })
-        let member = world.hosts[primary].node.member
-        let below = world.survivors.filter {
-            let path = world.hosts[$0].node.path(of: 0)
-            return path.count > 2 && path[1] == member
+        // The primary with fewest members two levels and more below it, but some.
+        func branch(of primary: Int) -> [Int] {
+            world.survivors.filter {
+                let path = world.hosts[$0].node.path(of: 0)
+                return path.count > 2 && path[1] == world.hosts[primary].node.member
+            }
         }
+        let primaries = world.survivors.filter { world.hosts[$0].node.path(of: 0).count == 1 }
+        let large = primaries.filter { branch(of: $0).count > 3 }
+        let primary = try #require(large.min { branch(of: $0).count < branch(of: $1).count })
+        let below = branch(of: primary)
         try #require(below.count > 3)
         let parents = below.map { table[world.hosts[$0].node.parent(of: 0)] }
         world.crash(primary)

@@ -7,6 +7,8 @@ public import FreshetCore
 public struct RepairHistory: ~Copyable {
     private var slots: FixedSlots<Packet>
     private var sentAt: [Instant]
+    /// Packets that came behind later ones.
+    private var isLate: [Bool]
     private let mask: Int64
     private let duration: Nanoseconds
     private var oldest: Int64 = 0
@@ -21,6 +23,7 @@ public struct RepairHistory: ~Copyable {
         while size < capacity { size *= 2 }
         slots = FixedSlots(capacity: size)
         sentAt = Array(repeating: .zero, count: size)
+        isLate = Array(repeating: false, count: size)
         mask = Int64(size - 1)
         self.duration = duration
     }
@@ -28,18 +31,32 @@ public struct RepairHistory: ~Copyable {
     /// How many packets fit.
     public var capacity: Int { slots.capacity }
 
-    /// Keeps `packet`, which is sent at `now`. A number that jumps starts the history anew.
+    /// Keeps `packet`, which is sent at `now`. One that a relay got late, and so sends behind later ones, takes its place
+    /// among them; a number that jumps starts the history anew.
     @inline(__always)
     public mutating func note(_ packet: borrowing Packet, sequence: Int64, now: Instant) {
         if let highest, sequence == highest &+ 1 {
             expire(now)
             if sequence &- oldest > mask { drop(oldest) }
         } else {
+            if let highest, sequence <= highest, highest &- sequence <= mask {
+                return noteLate(packet, sequence, now)
+            }
             jump(to: sequence)
         }
         slots.put(packet.share(), at: Int(sequence & mask))
         sentAt[Int(sequence & mask)] = now
+        isLate[Int(sequence & mask)] = false
         highest = sequence
+        count &+= 1
+    }
+
+    @inline(never)
+    private mutating func noteLate(_ packet: borrowing Packet, _ sequence: Int64, _ now: Instant) {
+        guard sequence >= oldest, slots.isEmpty(Int(sequence & mask)) else { return }
+        slots.put(packet.share(), at: Int(sequence & mask))
+        sentAt[Int(sequence & mask)] = now
+        isLate[Int(sequence & mask)] = true
         count &+= 1
     }
 
@@ -77,6 +94,11 @@ public struct RepairHistory: ~Copyable {
 
     /// When the oldest packet is to be let go; `nil` when there is none.
     public var nextExpiry: Instant? { count == 0 ? nil : sentAt[Int(oldest & mask)] + duration }
+
+    /// When the packet with this number was sent, if it was sent behind later ones; `nil` for all others.
+    public func lateSince(_ sequence: Int64) -> Instant? {
+        contains(sequence) && isLate[Int(sequence & mask)] ? sentAt[Int(sequence & mask)] : nil
+    }
 
     /// True when the packet with this number is kept.
     public func contains(_ sequence: Int64) -> Bool {

@@ -82,7 +82,9 @@ extension RepairSender {
         while mask != 0 {
             if mask & 1 != 0, mayAsk(sequence, place, now) {
                 let peer = peers[place].peer.number
-                if answers.take(sequence, peer: peer, round: Int32(entry.round), now: now) {
+                if isUnderWay(sequence, place, now) {
+                    statistics.repeated += 1
+                } else if answers.take(sequence, peer: peer, round: Int32(entry.round), now: now) {
                     answer(sequence, entry, spacing, window, place, now)
                 } else {
                     statistics.repeated += 1
@@ -110,6 +112,13 @@ extension RepairSender {
             let due = now + Nanoseconds(window.count * Int64(step) / Int64(copies))
             enqueue(QueuedRepair.parity, 1, .zero, due: due, end: now + window, place)
         }
+    }
+
+    /// True when this relay got the packet late itself and sent it on so short a while ago that the peer cannot have
+    /// missed it: it asked before.
+    private func isUnderWay(_ sequence: Int64, _ place: Int, _ now: Instant) -> Bool {
+        guard let sent = history.lateSince(sequence) else { return false }
+        return now - sent < peers[place].toldRoundTrip
     }
 
     /// Quarters of copies as whole ones: the rest by chance.

@@ -51,6 +51,9 @@ public struct Coordinator: ~Copyable {
     /// The source has said that it is over.
     public internal(set) var hasEnded = false
 
+    /// Where each network is, as a member of it last said: the first guess for its neighbours.
+    var networks: [UInt64: NetworkCoordinate] = [:]
+
     /// Members that wait for the start.
     var waiting: [Int] = []
     /// Places that have no parent and should: tried again until one is free.
@@ -62,6 +65,10 @@ public struct Coordinator: ~Copyable {
     /// Children of members that have not come back yet after a restart, by the parent.
     var claims: [MemberID: [(child: MemberID, stripe: Int)]] = [:]
     var settledAt: Instant?
+    /// Complaints since an instant, to notice when many fail at once; and when everybody was last pinged.
+    var complaintCount = 0
+    var complaintsSince = Instant.zero
+    var rollCalled: Instant?
     /// Stable members that may be moved up.
     var promotions: [MemberID] = []
     var promotionTokens: Int64 = 0
@@ -214,7 +221,9 @@ public struct Coordinator: ~Copyable {
     }
 
     mutating func watch(_ member: Int) {
-        if !watched.contains(member) { watched.append(member) }
+        if records[member].isWatched { return }
+        records[member].isWatched = true
+        watched.append(member)
     }
 
     /// Does what is due: pings that were not answered, absences, removals, orphans, promotions, the start of a group.

@@ -46,19 +46,27 @@ extension Coordinator {
     mutating func checkWatched() {
         guard !watched.isEmpty else { return }
         var kept: [Int] = []
+        var failed: [Int] = []
         for member in watched {
             let record = records[member]
-            guard !record.isRemoved, let deadline = watchDeadline(member) else { continue }
+            guard !record.isRemoved, let deadline = watchDeadline(member) else {
+                records[member].isWatched = false
+                continue
+            }
             if deadline > now {
                 kept.append(member)
                 continue
             }
             records[member].pingDeadline = nil
             records[member].pingSent = nil
+            records[member].isWatched = false
             tally.failedCount += 1
-            scheduleRemoval(member, after: .zero)
+            failed.append(member)
         }
         watched = kept
+        // All that are gone are known as such before the first orphan is given a parent.
+        for member in failed { scheduleRemoval(member, after: .zero, isLast: false) }
+        if !failed.isEmpty { checkRemovals() }
     }
 
     // MARK: Complaints
@@ -95,6 +103,7 @@ extension Coordinator {
     /// it is offered to nobody for a while. A member that complains of parent after parent convicts nobody.
     mutating func complain(about parent: Int, by child: Int) {
         guard parent != source, !records[parent].isRemoved else { return }
+        noteMassFailure()
         if records[parent].goneSince != nil {
             return scheduleRemoval(parent, after: .milliseconds(500))
         }
@@ -112,6 +121,22 @@ extension Coordinator {
         records[parent].complainer = id
         records[parent].complained = now
         pingUrgently(parent)
+    }
+
+    /// Many complaints in a moment: everybody is asked for a sign of life, so that nobody is sent to the dead.
+    private mutating func noteMassFailure() {
+        if now - complaintsSince > .seconds(1) {
+            complaintsSince = now
+            complaintCount = 0
+        }
+        complaintCount += 1
+        guard complaintCount > max(8, memberCount / 100) else { return }
+        if let rollCalled, now - rollCalled < .seconds(5) { return }
+        rollCalled = now
+        for member in records.indices
+        where !records[member].isRemoved && records[member].connection != nil {
+            pingUrgently(member)
+        }
     }
 
     /// A member moved by itself; the record follows, and it gets new backups.
@@ -179,7 +204,7 @@ extension Coordinator {
     // MARK: Removal
 
     /// `member` is out in a moment: its children have gone to their backups by then, or are given a parent.
-    mutating func scheduleRemoval(_ member: Int, after span: Nanoseconds) {
+    mutating func scheduleRemoval(_ member: Int, after span: Nanoseconds, isLast: Bool = true) {
         let id = records[member].id
         guard member != source, !records[member].isRemoved, !removals.contains(where: { $0.member == id })
         else {
@@ -188,7 +213,7 @@ extension Coordinator {
         removals.append((id, now + span))
         records[member].convictedUntil = now + .seconds(3_600)
         refresh(member)
-        if span == .zero { checkRemovals() }
+        if span == .zero, isLast { checkRemovals() }
     }
 
     mutating func checkRemovals() {
@@ -225,7 +250,10 @@ extension Coordinator {
         }
         forgetPromises(of: member)
         refresh(member)
-        watched.removeAll { $0 == member }
+        if records[member].isWatched {
+            records[member].isWatched = false
+            watched.removeAll { $0 == member }
+        }
         freeIndexes.append(member)
     }
 

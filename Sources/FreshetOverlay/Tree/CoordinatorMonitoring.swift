@@ -10,6 +10,10 @@ extension Coordinator {
             let cell = Buckets.cell(of: coordinate, subnet: records[member].address.subnet)
             records[member].coordinate = coordinate
             records[member].cell = cell
+            let network = records[member].address.subnet
+            if networks.count < configuration.memberLimit || networks[network] != nil {
+                networks[network] = coordinate
+            }
         }
         records[member].note(report.delivery)
         if member == source { return refresh(member) }
@@ -41,10 +45,7 @@ extension Coordinator {
             records[member].badReportCount = 0
             let since = records[member].goodSince ?? now
             records[member].goodSince = since
-            if !records[member].isMature, now - since >= configuration.maturityInterval {
-                records[member].isMature = true
-                if records[member].slotLimit > 0 { promotions.append(records[member].id) }
-            }
+            if now - since >= configuration.maturityInterval { consider(member) }
             return
         }
         records[member].goodSince = nil
@@ -99,13 +100,21 @@ extension Coordinator {
 
     // MARK: Moving up
 
+    /// A member does well: it is stable from now on, and from time to time looked at for a better place.
+    private mutating func consider(_ member: Int) {
+        records[member].isMature = true
+        if let last = records[member].considered, now - last < configuration.reviewInterval { return }
+        records[member].considered = now
+        if promotions.count < configuration.memberLimit { promotions.append(records[member].id) }
+    }
+
     /// Stable members with an uplink go nearer to the source when that wins enough: a level, or the
     /// configured share of the delay. The budget keeps the tree quiet.
     mutating func promote() {
         let span = now - promotionRenewed
         guard span >= .milliseconds(100) else { return }
         promotionRenewed = now
-        let rate = Int64(configuration.moveBudgetPerSecond) * Int64(max(1, memberCount / 200))
+        let rate = Int64(configuration.moveBudgetPerSecond) * Int64(max(1, memberCount / 50))
         promotionTokens = min(max(1_000, rate * 1_000), promotionTokens + rate * span.count / 1_000_000)
         var looked = 0
         while promotionTokens >= 1_000, !promotions.isEmpty, looked < 64 {
@@ -122,23 +131,31 @@ extension Coordinator {
     private mutating func improve(_ member: Int) -> Bool {
         let stripe = records[member].home ?? 0
         guard forest.isAttached(member, stripe), let old = forest.parent(member, stripe) else { return false }
+        // Where it is now is reckoned anew: coordinates have settled since.
+        renewBranch(old, stripe)
         let depth = Int(forest[member, stripe].depth)
         guard depth > 1 else { return false }
         let height = forest.height(of: member, stripe)
-        if height + depth <= configuration.depthLimit,
-            takeLeafPlace(member, stripe, depthBelow: depth)
+        if records[member].slotLimit > 0, height + depth <= configuration.depthLimit,
+            takeLeafPlace(member, stripe, depthBelow: depth, delayBelow: forest[member, stripe].delay)
         {
             return finishMove(member, stripe)
         }
-        let search = Search(stripe: stripe, excluded: [old], height: height, depthBelow: depth)
+        let search = Search(stripe: stripe, excluded: [old], height: height, depthBelow: depth + 1)
         guard let parent = bestParent(for: member, search) else { return false }
-        let hop = records[parent].distance(to: records[member]) / 2 + 1_000
-        let delay = Int64(forest[parent, stripe].delay) + Int64(hop)
-        let gain = Int64(forest[member, stripe].delay) - delay
-        let wanted = Int64(forest[member, stripe].delay) * Int64(configuration.moveGainPerMille) / 1000
-        guard gain >= wanted || Int(forest[parent, stripe].depth) + 1 < depth else { return false }
+        let now = forest[member, stripe].delay
+        let gain = Int64(now) - Int64(delay(of: member, below: parent, stripe))
+        let wanted = max(2_000, Int64(now) * Int64(configuration.moveGainPerMille) / 1000)
+        let wins = Int(forest[parent, stripe].depth) + 1 < depth
+        guard gain >= wanted || wins && gain >= 0 else { return false }
         setParent(member, stripe, to: parent)
         return finishMove(member, stripe)
+    }
+
+    /// The predicted way from the source to `member`, were it a child of `parent`, microseconds.
+    func delay(of member: Int, below parent: Int, _ stripe: Int) -> Int32 {
+        let hop = records[parent].distance(to: records[member]) / 2 + 1_000
+        return Int32(clamping: Int64(forest[parent, stripe].delay) + Int64(hop))
     }
 
     private mutating func finishMove(_ member: Int, _ stripe: Int) -> Bool {

@@ -75,12 +75,23 @@ extension Coordinator {
         records[index].address = address
         records[index].goneSince = nil
         records[index].routers = join.routers.map { Coordinator.number(of: $0) }
-        if let coordinate = join.coordinate, coordinate.isSane { records[index].coordinate = coordinate }
+        if let coordinate = join.coordinate, coordinate.isSane {
+            records[index].coordinate = coordinate
+        } else if join.role == .source {
+            // Coordinates are told from the source's.
+            records[index].coordinate.errorPerMille = 50
+        } else if var guess = networks[address.subnet] {
+            guess.errorPerMille = max(guess.errorPerMille, Coordinator.guessPerMille)
+            records[index].coordinate = guess
+        }
         records[index].cell = Buckets.cell(of: records[index].coordinate, subnet: address.subnet)
         if records[index].slotLimit == 0 { assignSlots(index, join) }
         refresh(index)
         return index
     }
+
+    /// A neighbour's coordinate is good for choosing parents, and no more.
+    static let guessPerMille: Int32 = 500
 
     /// A number for a router's name: equal names, equal numbers.
     private static func number(of router: String) -> UInt64 {
@@ -223,16 +234,16 @@ extension Coordinator {
     }
 
     /// Puts `member`, which forwards `stripe`, in the place of a leaf that does not, and the leaf below it.
-    mutating func takeLeafPlace(_ member: Int, _ stripe: Int, depthBelow: Int = Buckets.depthCount) -> Bool {
+    mutating func takeLeafPlace(
+        _ member: Int, _ stripe: Int, depthBelow: Int = Buckets.depthCount, delayBelow: Int32 = .max
+    ) -> Bool {
         guard records[member].home == nil || records[member].home == stripe, freePlaces(member) > 0 else {
             return false
         }
         for depth in 1..<min(depthBelow, configuration.depthLimit - 1) {
             let key = Buckets.leafKey(stripe: stripe, depth: depth)
-            guard let first = buckets[key].first else { continue }
-            let leaf = Int(first)
-            guard leaf != member, let parent = forest.parent(leaf, stripe),
-                !forest.isAtOrAbove(member, of: parent, stripe)
+            guard let (leaf, parent) = nearestLeaf(to: member, in: key, stripe),
+                delay(of: member, below: parent, stripe) < delayBelow
             else { continue }
             setParent(leaf, stripe, to: nil)
             setParent(member, stripe, to: parent)
@@ -242,6 +253,30 @@ extension Coordinator {
             return true
         }
         return false
+    }
+
+    /// Of some leaves of a bucket the one whose parent is the best for `member`.
+    private mutating func nearestLeaf(
+        to member: Int, in key: Int, _ stripe: Int
+    ) -> (leaf: Int, parent: Int)? {
+        let size = buckets[key].count
+        if size == 0 { return nil }
+        var best: (leaf: Int, parent: Int)?
+        var least = Int32.max
+        var place = Int(random.below(UInt64(size)))
+        for _ in 0..<min(16, size) {
+            let leaf = Int(buckets[key][place])
+            place = place + 1 == size ? 0 : place + 1
+            guard leaf != member, let parent = forest.parent(leaf, stripe), parent != member,
+                !forest.isAtOrAbove(member, of: parent, stripe)
+            else { continue }
+            let way = delay(of: member, below: parent, stripe)
+            if way < least {
+                least = way
+                best = (leaf, parent)
+            }
+        }
+        return best
     }
 
     /// Chooses the warm backups of `member` on `stripe`, outside its primary's branch, and reserves their places.

@@ -50,6 +50,8 @@ public struct MemberRecord: Sendable {
     /// Since when it has received well without a break; `nil` while it does not.
     var goodSince: Instant?
     var isMature = false
+    /// When it was last put on the list of those that may be moved up.
+    var considered: Instant?
     var convictedUntil: Instant?
     /// The last complaint about it: by whom and when.
     var complainer: MemberID = .none
@@ -65,6 +67,8 @@ public struct MemberRecord: Sendable {
     /// Bad reports in a row.
     var badReportCount = 0
     var isWaiting = false
+    /// It is among the coordinator's watched.
+    var isWatched = false
     var isRemoved = false
     /// Where in the list of members with spare places it is; -1 for not.
     var sparePlace: Int32 = -1

@@ -56,6 +56,7 @@ extension Coordinator {
     mutating func bestParent(for member: Int, _ search: Search) -> Int? {
         var best: (score: Int64, member: Int)?
         var seen = 0
+        var levels = 0
         for depth in 0..<min(search.depthBelow, configuration.depthLimit) {
             if buckets.offers(stripe: search.stripe, depth: depth) == 0 { continue }
             for candidate in candidates(near: records[member].cell, stripe: search.stripe, depth: depth) {
@@ -64,8 +65,9 @@ extension Coordinator {
                 let score = score(candidate, for: member, search.stripe)
                 if best == nil || score < best!.score { best = (score, candidate) }
             }
-            // Two levels with a choice are enough: what is deeper is farther.
-            if seen >= 12 { break }
+            // What is two levels deeper than the first with a choice is taken for depth's sake by nobody.
+            if seen >= 12 { levels += 1 }
+            if levels >= 2 { break }
         }
         return best?.member ?? spareParent(for: member, search)
     }
@@ -75,7 +77,7 @@ extension Coordinator {
         var found: [Int] = []
         let row = cell / 8
         let column = cell % 8
-        sample(Buckets.key(offering: cell, stripe: stripe, depth: depth), 6, into: &found)
+        sample(Buckets.key(offering: cell, stripe: stripe, depth: depth), 12, into: &found)
         for (dr, dc) in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
             guard row + dr >= 0, row + dr < 8, column + dc >= 0, column + dc < 8 else { continue }
             let neighbour = (row + dr) * 8 + column + dc

@@ -49,6 +49,8 @@ public struct TreeNode: ~Copyable {
     public internal(set) var coordinate = NetworkCoordinate()
     /// How the stream reaches it: set by the edge, counts added to; goes into the next report.
     public var delivery = DeliveryReport()
+    /// Round trips it was told from.
+    var sampleCount = 0
     var isConnected = false
     var reportInterval: Nanoseconds = .seconds(2)
     var reportDeadline: Instant?
@@ -99,6 +101,8 @@ public struct TreeNode: ~Copyable {
         cookies = CookieMaker(key: SipKey(low: self.random.next(), high: self.random.next()))
         window = ReceivedWindow(packetCount: configuration.windowPacketCount)
         parityWindow = ReceivedWindow(packetCount: 1_024)
+        // All coordinates are told from the source's: it stays where it is and is sure of it.
+        if configuration.join.role == .source { coordinate.errorPerMille = 50 }
     }
 
     /// True for the node that makes the stream.
@@ -198,6 +202,13 @@ public struct TreeNode: ~Copyable {
         public var address: PeerAddress
         /// How many bytes were written.
         public var byteCount: Int
+    }
+
+    /// True when ``nextTransmit(into:)``, ``nextMessage()`` or ``nextEvent()`` has something to give: after most
+    /// packets none has.
+    public var hasOutput: Bool {
+        transmitHead < transmits.count || eventHead < events.count || !goodbyes.isEmpty
+            || isConnected && !messages.isEmpty
     }
 
     /// Writes the next link message into `bytes` (``LinkMessage/byteCountLimit`` are enough); `nil` when there is none.

@@ -116,7 +116,9 @@ extension TreeNode {
         {
             stripes[stripe].candidate = link
             stripes[stripe].reason = nil
-            stripes[stripe].candidateDeadline = now + configuration.activationTimeout * 4
+            // The coordinator may not know yet that the one it offers is dead: no greeting, no waiting.
+            let patience = configuration.activationTimeout * (isStarving ? 3 : 8) / 2
+            stripes[stripe].candidateDeadline = now + patience
             want(stripe, from: link, fromKeyframe: isFresh && window.highest == nil)
         }
     }

@@ -78,6 +78,7 @@ extension TreeNode {
         let took = Int32(clamping: (now - sent).count / 1_000)
         let old = links[link]?.roundTrip ?? 0
         links[link]?.roundTrip = old == 0 ? took : old + (took - old) / 8
+        sampleCount += 1
         coordinate.learn(roundTripMicroseconds: max(1, took), to: place, chance: &random)
     }
 
@@ -191,14 +192,23 @@ extension TreeNode {
             return
         }
         if up.heard + configuration.neighbourLimit <= now { return giveUp(link) }
-        if up.pinged + configuration.pingInterval <= now {
+        // Who does not know yet where it is asks more often.
+        let interval =
+            sampleCount < TreeNode.firstSampleCount && coordinate.errorPerMille > TreeNode.uncertainPerMille
+            ? configuration.pingInterval / 8 : configuration.pingInterval
+        if up.pinged + interval <= now {
             links[link]?.up?.pinged = now
             links[link]?.up?.pingStamp = now
             send(.ping(token: up.token, stamp: UInt64(bitPattern: now.nanoseconds)), to: address)
         }
-        let next = (links[link]?.up?.pinged ?? now) + configuration.pingInterval
+        let next = (links[link]?.up?.pinged ?? now) + interval
         linkDeadline = earliest(linkDeadline, earliest(next, links[link]?.up?.retryDeadline))
     }
+
+    /// From this error on a node's coordinate is not good for choosing parents.
+    static let uncertainPerMille: Int32 = 300
+    /// Measures of round trips that are taken soon.
+    static let firstSampleCount = 24
 
     /// Nobody answers on `link`: it is no backup any more, and the coordinator gives another.
     private mutating func giveUp(_ link: Int) {

@@ -69,6 +69,10 @@ extension TreeNode {
         }
         links[link]?.up?.cookie = cookie
         links[link]?.up?.phase = .subscribing
+        for stripe in stripes.indices where stripes[stripe].candidate == link {
+            // Somebody is there: that is worth waiting for.
+            stripes[stripe].candidateDeadline = now + configuration.activationTimeout * 3
+        }
         links[link]?.up?.tries = 0
         links[link]?.up?.heard = now
         ask(link)
@@ -81,6 +85,11 @@ extension TreeNode {
         links[link]?.up?.heard = now
         links[link]?.up?.tries = 0
         if up.wanted.isSubset(of: acceptance.stripes) { links[link]?.up?.retryDeadline = nil }
+        if links[link]?.roundTrip == 0 {
+            // The first measure of the way is taken at once.
+            links[link]?.up?.pinged = now - configuration.pingInterval
+            linkDeadline = now
+        }
         for stripe in stripes.indices where acceptance.stripes.has(stripe) {
             if stripes[stripe].candidate == link {
                 stripes[stripe].candidateDeadline = now + configuration.activationTimeout * 2
@@ -216,11 +225,18 @@ extension TreeNode {
                 links[backup]?.down?.stripes.has(stripe) != true
             else { continue }
             stripes[stripe].candidate = backup
-            stripes[stripe].candidateDeadline = now + configuration.activationTimeout
+            stripes[stripe].candidateDeadline = now + patience(with: backup)
             want(stripe, from: backup)
             return
         }
         tellStarving(stripe)
+    }
+
+    /// How long a called backup may take: a round trip and what goes with it, where that is known.
+    private func patience(with link: Int) -> Nanoseconds {
+        let trip = Nanoseconds.microseconds(Int64(links[link]?.roundTrip ?? 0))
+        if trip == .zero { return configuration.activationTimeout * 3 / 2 }
+        return max(configuration.activationTimeout / 2, trip * 3 / 2 + .milliseconds(40))
     }
 
     mutating func tellStarving(_ stripe: Int) {

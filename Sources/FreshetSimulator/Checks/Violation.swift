@@ -24,6 +24,18 @@ public enum Invariant: String, Sendable {
     case residual
     /// Nobody wants to be called again and again at one moment.
     case rest
+    /// Nobody receives from itself, by whatever way.
+    case cycle
+    /// Nobody is without packets for long while the stream goes on.
+    case split
+    /// Nobody sends to more than its uplink carries.
+    case slots
+    /// Nobody is farther from the source than allowed.
+    case depth
+    /// Packets come in time.
+    case timely
+    /// Viewers see no gap.
+    case whole
 }
 
 /// An invariant that was broken: where and when.

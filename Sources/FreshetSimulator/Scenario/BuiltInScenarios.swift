@@ -8,6 +8,18 @@ public enum BuiltInScenarios {
             ("implosion", text(PackageResources.implosion_json5)),
             ("island", text(PackageResources.island_json5)),
             ("speed", text(PackageResources.speed_json5)),
+            ("tree-churn", text(PackageResources.tree_churn_json5)),
+            ("tree-prm", text(PackageResources.tree_prm_json5)),
+            ("tree-prm-baseline", text(PackageResources.tree_prm_baseline_json5)),
+            ("tree-crash", text(PackageResources.tree_crash_json5)),
+            ("tree-region", text(PackageResources.tree_region_json5)),
+            ("tree-stripe", text(PackageResources.tree_stripe_json5)),
+            ("tree-coordinator", text(PackageResources.tree_coordinator_json5)),
+            ("tree-primary", text(PackageResources.tree_primary_json5)),
+            ("tree-relays", text(PackageResources.tree_relays_json5)),
+            ("tree-deaf", text(PackageResources.tree_deaf_json5)),
+            ("tree-flash", text(PackageResources.tree_flash_json5)),
+            ("tree-scale", text(PackageResources.tree_scale_json5)),
         ]
     }
 

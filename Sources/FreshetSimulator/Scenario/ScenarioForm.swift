@@ -88,7 +88,7 @@ enum ScenarioForm {
 
     static let link = form("a link", LinkModel.Configuration.parameters)
 
-    private static func form(_ name: String, _ parameters: [StageParameter]) -> StageDescriptor {
+    static func form(_ name: String, _ parameters: [StageParameter]) -> StageDescriptor {
         StageDescriptor(
             name: name, summary: "", takes: .none, gives: .none, parameters: parameters, example: "")
     }

@@ -13,8 +13,7 @@ struct SimulateCommand {
 
     private static var help: String {
         let known = BuiltInScenarios.all.map { name, text in
-            let summary = (try? Scenario(text, name: name, file: name))?.summary ?? ""
-            return "  \(HelpText.padded(name, 16))\(summary)"
+            "  \(HelpText.padded(name, 20))\(summary(of: text, name))"
         }
         return """
             Run a scenario: the protocol code on a simulated network, in virtual time, the same for the same seed.
@@ -37,6 +36,11 @@ struct SimulateCommand {
               freshet simulate unicast-loss --seed 7
               freshet simulate speed --nodes 1000 --json
             """
+    }
+
+    private static func summary(of text: String, _ name: String) -> String {
+        if let tree = try? TreeScenario(text, name: name, file: name) { return tree.summary }
+        return (try? Scenario(text, name: name, file: name))?.summary ?? ""
     }
 
     /// Runs the command.
@@ -90,40 +94,54 @@ struct SimulateCommand {
         }
     }
 
-    private func scenario() throws(PipelineError) -> Scenario {
+    private func text() throws(PipelineError) -> (name: String, text: String) {
         guard let target else { throw .usage("simulate: which scenario? See freshet simulate --help") }
-        let text: String
-        if let known = BuiltInScenarios.text(of: target) {
-            text = known
-        } else if let read = Terminal.readFile(target) {
-            text = read
-        } else {
-            let names = BuiltInScenarios.all.map(\.name).joined(separator: ", ")
-            throw .usage("there is no scenario '\(target)', neither a file nor one of \(names)")
-        }
-        var scenario: Scenario
-        do { scenario = try Scenario(text, name: target, file: target) } catch {
-            throw .usage(error.message, at: error.location)
-        }
-        if let nodeCount { scenario.setReceiverCount(nodeCount) }
-        if let seconds { scenario.duration = seconds }
-        return scenario
+        if let known = BuiltInScenarios.text(of: target) { return (target, known) }
+        if let read = Terminal.readFile(target) { return (target, read) }
+        let names = BuiltInScenarios.all.map(\.name).joined(separator: ", ")
+        throw .usage("there is no scenario '\(target)', neither a file nor one of \(names)")
     }
 
     private func run() throws(PipelineError) -> Int32 {
-        let scenario = try scenario()
+        let (name, text) = try text()
+        do {
+            if let tree = try TreeScenario(text, name: name, file: name) { return run(tree) }
+            return run(try Scenario(text, name: name, file: name))
+        } catch { throw .usage(error.message, at: error.location) }
+    }
+
+    private func run(_ plan: TreeScenario) -> Int32 {
+        var scenario = plan
+        if let nodeCount { scenario.nodeCount = nodeCount }
+        if let seconds { scenario.duration = seconds }
+        let began = SimulateCommand.nanoseconds
+        let result = TreeResult(running: scenario, seed: seed, realTime: { SimulateCommand.nanoseconds })
+        let took = max(1, SimulateCommand.nanoseconds - began)
+        tell(result.table, result.json(realNanoseconds: took), result.span, took)
+        return status(result.violation)
+    }
+
+    private func run(_ plan: Scenario) -> Int32 {
+        var scenario = plan
+        if let nodeCount { scenario.setReceiverCount(nodeCount) }
+        if let seconds { scenario.duration = seconds }
         let began = SimulateCommand.nanoseconds
         let result = Simulation.run(scenario, seed: seed)
         let took = max(1, SimulateCommand.nanoseconds - began)
-        if wantsJSON {
-            Terminal.print(result.json(realNanoseconds: took))
-        } else {
-            Terminal.print(result.table)
-            let speed = result.span.count / (took / 10)
-            Terminal.print("  real time, ms                         \(took / 1_000_000)")
-            Terminal.print("  times faster than real time           \(speed / 10).\(speed % 10)")
-        }
-        guard let violation = result.violation else { return CommandLineTool.Status.done }
+        tell(result.table, result.json(realNanoseconds: took), result.span, took)
+        return status(result.violation)
+    }
+
+    private func tell(_ table: String, _ json: String, _ span: Nanoseconds, _ took: Int64) {
+        if wantsJSON { return Terminal.print(json) }
+        Terminal.print(table)
+        let speed = span.count / max(1, took / 10)
+        Terminal.print("  real time, ms                         \(took / 1_000_000)")
+        Terminal.print("  times faster than real time           \(speed / 10).\(speed % 10)")
+    }
+
+    private func status(_ violation: Violation?) -> Int32 {
+        guard let violation else { return CommandLineTool.Status.done }
         Terminal.error("freshet: \(violation)")
         Terminal.error("again: \(command)")
         return CommandLineTool.Status.failure
