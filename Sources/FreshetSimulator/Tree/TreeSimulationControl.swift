@@ -151,6 +151,7 @@ struct MessageSizes {
         case .leave: 7
         case .moved: 8
         case .streamState: 9
+        default: 10
         }
     }
 }
