@@ -19,6 +19,20 @@ import Testing
         #expect(outcome.lost < 150, "\(point.name)")
     }
 
+    @Test(arguments: [(100_000, 300), (200_000, 4000)])
+    func `a round trip of more packets than a decoder keeps is repaired with copies`(loss: Int, most: Int) {
+        var scenario = RepairLoop.Scenario()
+        scenario.rate = 7600
+        scenario.roundTrip = .milliseconds(100)
+        scenario.latency = .milliseconds(200)
+        scenario.link.loss = loss
+        scenario.packets = 40_000
+        scenario.seed = 4
+        scenario.hasParity = true
+        let outcome = RepairLoop.run(scenario)
+        #expect(outcome.lossPerMillion < Double(most) && outcome.repairPercent <= 62, "\(outcome)")
+    }
+
     @Test(arguments: [false, true])
     func aPlainSenderIsRepairedToo(ranges: Bool) {
         var scenario = RepairLoop.Scenario()

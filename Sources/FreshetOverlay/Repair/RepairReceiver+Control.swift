@@ -48,12 +48,13 @@ extension RepairReceiver {
         let known = echo.roundTrip.smoothed ?? assumed
         let tick = Nanoseconds(min(max(known.count / 16, 1_000_000), 5_000_000))
         let margin = max(known / 32, .microseconds(500))
+        let underWay = echo.roundTrip.soonest(assumed).count / max(meanInterval, 1000)
         return RepairPolicy.Link(
             soonest: echo.roundTrip.soonest(.milliseconds(4)),
             latest: echo.roundTrip.latest(margin: margin + tick, assumed), tick: tick,
             loss: loss.partsPerMillion, burst: loss.burst, interval: Nanoseconds(meanInterval),
             answersOnce: isFreshetPeer,
-            hasParity: isFreshetPeer && configuration.takesParity)
+            hasParity: isFreshetPeer && configuration.takesParity && underWay < RepairReceiver.parityReach)
     }
 
     /// Time has come: holes are given up, rounds begin.
