@@ -283,10 +283,17 @@ extension Coordinator {
     mutating func chooseBackups(_ member: Int, _ stripe: Int) {
         releaseBackups(member, stripe)
         guard let parent = forest.parent(member, stripe) else { return }
+        // The member comes with all that is below it: a backup that is deep already would make the tree too deep.
         var search = Search(stripe: stripe)
+        search.height = forest[member, stripe].firstChild < 0 ? 0 : forest.height(of: member, stripe)
         if parent == source { search.excluded = [parent] } else { search.avoided = [parent] }
         for slot in 0..<min(2, configuration.backupCount) {
-            guard let backup = backup(for: member, search, isFirst: slot == 0, below: parent) else { return }
+            var found = backup(for: member, search, isFirst: slot == 0, below: parent)
+            if found == nil, search.height > 0 {
+                search.height = 0
+                found = backup(for: member, search, isFirst: slot == 0, below: parent)
+            }
+            guard let backup = found else { return }
             records[backup].promisedTo.append(Int32(member))
             if slot == 0 {
                 forest[member, stripe].backup0 = Int32(backup)

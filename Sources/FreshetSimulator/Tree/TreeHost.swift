@@ -31,6 +31,8 @@ struct TreeHost: ~Copyable {
     var pleadedAt = Instant.zero
     /// It hears nothing.
     var isDeaf = false
+    /// It did not for a while: its gaps are its own.
+    var wasDeaf = false
 
     init(node: consuming TreeNode) { self.node = node }
 

@@ -49,7 +49,7 @@ extension TreeScenario {
             StageParameter("in-time", .ratio, default: "0", "least of the packets that come in time"),
             StageParameter("overhead", .ratio, default: "100%", "most bytes beyond the stream"),
             StageParameter("control", .ratio, default: "100%", "most bytes of control"),
-            StageParameter("depth", .integer(1...16), default: "14", "most members above a viewer"),
+            StageParameter("depth", .integer(1...64), default: "14", "most members above a viewer"),
             StageParameter("split", .duration, default: "3s", "longest that anybody is without packets"),
             StageParameter("whole", .ratio, default: "0", "least of the viewers without a gap"),
             StageParameter("gap", .duration, default: "3600s", "longest gap"),

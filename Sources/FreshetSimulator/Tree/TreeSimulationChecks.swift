@@ -104,6 +104,7 @@ extension TreeSimulation {
             now.nanoseconds, clock, latency: scenario.latency.count, measured: measuredNumber)
         totals.dueCount += views[Int(index)].dueCount
         totals.inTimeCount += views[Int(index)].inTimeCount
+        if hosts[Int(index)].isDeaf || hosts[Int(index)].wasDeaf { return }
         let gap = Int64(views[Int(index)].longestGap) * clock.interval
         if gap > 0 { totals.gaps.add(gap) }
         if Nanoseconds(gap) > totals.longestGap { totals.longestGap = Nanoseconds(gap) }
@@ -121,7 +122,7 @@ extension TreeSimulation {
         var place = 0
         while place + 1 < struck.count {
             let index = Int(struck[place])
-            if index > 0, isAlive[index], lives[index] == struck[place + 1] {
+            if index > 0, isAlive[index], lives[index] == struck[place + 1], !hosts[index].wasDeaf {
                 totals.survivorCount += 1
                 if views[index].missedCount > 0 { totals.brokenCount += 1 }
             }

@@ -111,6 +111,8 @@ extension TreeSimulation {
         if index < 0 { return startCoordinator() }
         guard isAlive[Int(index)] else { return }
         hosts[Int(index)].isDeaf = false
+        hosts[Int(index)].wasDeaf = true
+        views[Int(index)].lastAt = now.nanoseconds
     }
 
     /// The metropolis with most viewers that is not more than the share.
