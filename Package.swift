@@ -136,7 +136,7 @@ let package = Package(
         .testTarget(
             name: "FreshetEngineTests",
             dependencies: [
-                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetEngine", "FreshetNet",
+                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "FreshetEngine", "FreshetNet",
                 "FreshetPipelines", "TestSupport",
             ],
             swiftSettings: house),

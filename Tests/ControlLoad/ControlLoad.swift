@@ -47,11 +47,11 @@ struct ControlLoad {
         try raiseDescriptorLimit()
         var poller = try Poller()
         let threads = try (0..<threadCount).map { _ in
-            try ControlThread(connectionLimit: clientCount / threadCount + 2)
+            try ControlThread(connectionLimit: 2 * clientCount + 256)
         }
         let before = usage()
         let start = MonotonicClock.now
-        let limit = start + .seconds(300)
+        let limit = start + .seconds(90)
         while joinedCount < clientCount {
             let now = MonotonicClock.now
             if now > limit { break }
@@ -74,6 +74,9 @@ struct ControlLoad {
         let sent = members.reduce(0) { $0 + $1.sentCount } - sentBefore
         show("steady", sent, MonotonicClock.now - steadyFrom, from: joined, to: usage())
         let broken = members.reduce(0) { $0 + $1.brokenCount }
+        for reason in Set(members.map(\.lastReason)).sorted() where !reason.isEmpty {
+            print("  \(members.count { $0.lastReason == reason }) times: \(reason)")
+        }
         print("connections that broke: \(broken); without parents: \(members.count { !$0.hasParents } - 1)")
         return joinedCount == clientCount && broken == 0 ? 0 : 1
     }
@@ -93,10 +96,10 @@ struct ControlLoad {
     private mutating func connectDue(
         _ passed: Nanoseconds, _ threads: [ControlThread], _ poller: borrowing Poller
     ) throws {
-        // The source is there first; at most 500 handshakes are under way at once.
+        // The source is there first; at most 200 handshakes are under way at once.
         let allowed =
             joinsPerSecond == 0 ? Int.max : Int(passed.count * Int64(joinsPerSecond) / 1_000_000_000) + 1
-        while members.count < clientCount, members.count < allowed, members.count - joinedCount < 500 {
+        while members.count < clientCount, members.count < allowed, members.count - joinedCount < 200 {
             if members.count == 1, joinedCount == 0 { return }
             let index = members.count
             let from = "127.\(1 + index / 65_000).\(index % 65_000 / 250).\(1 + index % 250)"
@@ -130,7 +133,8 @@ struct ControlLoad {
             usage.nanoseconds = (user + system) * 1_000_000_000 / Int64(sysconf(Int32(_SC_CLK_TCK)))
         }
         for line in text("/proc/\(process)/status").split(separator: "\n") where line.hasPrefix("VmRSS:") {
-            usage.residentKilobytes = Int(line.dropFirst(6).split(separator: " ").first ?? "") ?? 0
+            usage.residentKilobytes =
+                Int(line.dropFirst(6).split(whereSeparator: \.isWhitespace).first ?? "") ?? 0
         }
         return usage
     }

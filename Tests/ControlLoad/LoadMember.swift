@@ -18,6 +18,7 @@ struct LoadMember {
     private(set) var reportAt = Instant(nanoseconds: .max)
     private(set) var sentCount = 0
     private(set) var brokenCount = 0
+    private(set) var lastReason = ""
 
     init(_ client: ControlClient, index: Int, from: String, url: ControlURL) {
         self.client = client
@@ -38,7 +39,9 @@ struct LoadMember {
                 if let message = try? ControlMessage(parsing: text.span.bytes), take(message, now) {
                     isNew = true
                 }
-            case .disconnected, .refused: brokenCount += 1
+            case .disconnected(let reason), .refused(let reason):
+                brokenCount += 1
+                lastReason = reason
             }
         }
         return isNew

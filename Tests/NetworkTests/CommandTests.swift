@@ -7,7 +7,9 @@ import Testing
 struct CommandTests {
     @Test(
         "Every command has a page that shows how to use it",
-        arguments: ["send", "watch", "record", "relay", "run", "check", "stages", "emulate"])
+        arguments: [
+            "send", "watch", "record", "relay", "run", "check", "stages", "coordinate", "top", "emulate",
+        ])
     func help(command: String) async throws {
         for words in [[command, "--help"], ["help", command]] {
             let shown = try await Running(Freshet.path, words).end(within: 10)

@@ -43,6 +43,7 @@ public final class CoordinatorService: Sendable {
         board.isStopping.store(true, ordering: .relaxed)
         wakeup.signal()
         thread.join()
+        server.close()
     }
 
     /// The TCP port.

@@ -66,6 +66,9 @@ public final class ControlServer: Sendable {
 
     deinit { hub.stop() }
 
+    /// Says goodbye to everybody and gives the port back. Nothing happens any more.
+    public func close() { hub.stop() }
+
     /// Readable when ``next()`` has something.
     public var descriptor: Int32 { core.wakeup.number }
 
