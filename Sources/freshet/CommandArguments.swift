@@ -34,9 +34,10 @@ struct CommandArguments {
     }
 
     /// Gives every parameter without a value or default its own name, so that a pipeline can be checked
-    /// without them.
+    /// without them; the destination too, which a stream to a tree needs none of.
     mutating func fillMissing(of pipeline: PipelineDescription) {
-        for parameter in pipeline.parameters where parameter.defaultText == nil {
+        for parameter in pipeline.parameters
+        where parameter.defaultText == nil || parameter.name == "to" && parameter.defaultText == "" {
             if !given.contains(where: { $0.name == parameter.name }) {
                 given.append((parameter.name, parameter.name))
             }

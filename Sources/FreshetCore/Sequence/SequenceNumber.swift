@@ -15,6 +15,12 @@ public struct SequenceExtender: Sendable {
         return unwrapper.unwrap(UInt64(sequenceNumber))
     }
 
+    /// The extended number nearest to the last one; remembers nothing.
+    public func peek(_ sequenceNumber: UInt16) -> Int64 { unwrapper.peek(UInt64(sequenceNumber)) }
+
+    /// Forgets the past; the next number is the one nearest to `sequence`, which somebody who knows has told.
+    public mutating func reset(near sequence: Int64) { unwrapper.reset(to: sequence) }
+
     /// The highest extended number so far; `nil` before the first.
     public var highest: Int64? { unwrapper.last }
 

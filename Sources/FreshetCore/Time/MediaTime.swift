@@ -76,4 +76,7 @@ public struct CounterUnwrapper: Sendable {
 
     /// Forgets the past: the next value stands as it is.
     public mutating func reset() { last = nil }
+
+    /// Forgets the past; the next value is the one nearest to `value`.
+    public mutating func reset(to value: Int64) { last = value }
 }

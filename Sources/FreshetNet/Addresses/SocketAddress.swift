@@ -88,6 +88,40 @@ public struct SocketAddress: Equatable, Hashable, Sendable, CustomStringConverti
         }
     }
 
+    /// The address as the 16 bytes of an IPv6 one, IPv4 mapped into it (RFC 4291 §2.5.5.2), in two numbers.
+    public var mapped: (high: UInt64, low: UInt64) {
+        withUnsafeBytes(of: raw.bytes) { bytes in
+            if family == .ipv4 {
+                let v4 = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+                return (0, 0xFFFF_0000_0000 | UInt64(v4))
+            }
+            return (
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+            )
+        }
+    }
+
+    /// The address that ``mapped`` gives as these numbers, with `port`.
+    public init(mapped high: UInt64, _ low: UInt64, port: UInt16) {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        if high == 0, low >> 32 == 0xFFFF {
+            for place in 0..<4 { bytes[place] = UInt8(truncatingIfNeeded: low >> UInt64(24 - 8 * place)) }
+            raw = clinux_address_make(Int32(CLINUX_IPV4), bytes, port, 0)
+        } else {
+            for place in 0..<8 {
+                bytes[place] = UInt8(truncatingIfNeeded: high >> UInt64(56 - 8 * place))
+                bytes[place + 8] = UInt8(truncatingIfNeeded: low >> UInt64(56 - 8 * place))
+            }
+            raw = clinux_address_make(Int32(CLINUX_IPV6), bytes, port, 0)
+        }
+    }
+
+    /// 127.0.0.0/8 or ::1.
+    public var isLoopback: Bool {
+        family == .ipv4 ? raw.bytes.4 == 127 : mapped == (0, 1)
+    }
+
     /// A group: 224.0.0.0/4 or ff00::/8.
     public var isMulticast: Bool {
         family == .ipv4 ? raw.bytes.4 & 0xF0 == 0xE0 : raw.bytes.8 == 0xFF

@@ -42,7 +42,9 @@ public struct DatagramFanOut: ~Copyable {
         var packetCount: Int32
     }
 
-    private let socket: UDPSocket
+    /// Closed when the fan-out goes; `nil` when it is somebody else's.
+    private let socket: UDPSocket?
+    private let number: Int32
     private let isConnected: Bool
     /// The destinations, in the order given.
     public private(set) var destinations: [Destination]
@@ -79,11 +81,26 @@ public struct DatagramFanOut: ~Copyable {
     public init(
         socket: consuming UDPSocket, destinations: [Destination], packetLimit: Int = 64
     ) throws(SystemCallError) {
-        precondition(!destinations.isEmpty)
         let shouldConnect = destinations.count == 1
         if shouldConnect { try socket.connect(destinations[0].address) }
+        let number = socket.number
+        self.init(socket, number, isConnected: shouldConnect, destinations, packetLimit)
+    }
+
+    /// A fan-out through the socket `number`, which is somebody else's, outlives it, and stays unconnected: it may
+    /// receive from anybody meanwhile.
+    public init(through number: Int32, destinations: [Destination], packetLimit: Int = 64) {
+        self.init(nil, number, isConnected: false, destinations, packetLimit)
+    }
+
+    private init(
+        _ socket: consuming UDPSocket?, _ number: Int32, isConnected: Bool, _ destinations: [Destination],
+        _ packetLimit: Int
+    ) {
+        precondition(!destinations.isEmpty)
         self.socket = socket
-        isConnected = shouldConnect
+        self.number = number
+        self.isConnected = isConnected
         self.destinations = destinations
         self.packetLimit = max(1, min(packetLimit, 4096 / destinations.count))
         messageLimit = self.packetLimit * destinations.count
@@ -177,10 +194,10 @@ public struct DatagramFanOut: ~Copyable {
     /// Sends what was loaded, as far as the kernel takes it.
     public mutating func send() -> Progress {
         while cursor < messageCount {
-            let number = socket.number
+            let descriptor = number
             let first = Int32(truncatingIfNeeded: cursor)
             let count = Int32(truncatingIfNeeded: messageCount &- cursor)
-            let result = systemCall { clinux_send(sender, number, first, count) }
+            let result = systemCall { clinux_send(sender, descriptor, first, count) }
             if result > 0 {
                 countSent(Int(result))
             } else if !handle(Errno(-result)) {
@@ -259,6 +276,7 @@ public struct DatagramFanOut: ~Copyable {
 
     /// Sends one datagram of control beside the stream; losses are nobody's business.
     public func sendBeside(_ bytes: RawSpan, to address: SocketAddress) {
-        if socket.send(bytes, to: address) == .connectionRefused { _ = socket.send(bytes, to: address) }
+        guard UDPSocket.send(bytes, to: address, by: number) == .connectionRefused else { return }
+        _ = UDPSocket.send(bytes, to: address, by: number)
     }
 }

@@ -123,6 +123,10 @@ public struct UDPSocket: ~Copyable {
 
     /// Sends one datagram to `address`, or where the socket is connected when it is `nil`: for rare messages.
     public borrowing func send(_ bytes: RawSpan, to address: SocketAddress?) -> Errno? {
+        UDPSocket.send(bytes, to: address, by: number)
+    }
+
+    static func send(_ bytes: RawSpan, to address: SocketAddress?, by number: Int32) -> Errno? {
         let result = bytes.withUnsafeBytes { buffer in
             guard var raw = address?.raw else {
                 return systemCall { clinux_send_one(number, nil, buffer.baseAddress, buffer.count) }

@@ -66,8 +66,8 @@ public struct RepairHistory: ~Copyable {
             oldest = sequence
             return
         }
-        // A small step leaves numbers that were never sent; all else is another stream.
-        if sequence > highest, sequence &- highest < 256 {
+        // A step leaves numbers that have not come; all else is another stream.
+        if sequence > highest, sequence &- highest <= mask {
             while sequence &- oldest > mask { drop(oldest) }
         } else {
             removeAll()
@@ -104,6 +104,14 @@ public struct RepairHistory: ~Copyable {
     public func contains(_ sequence: Int64) -> Bool {
         guard let highest, sequence <= highest, sequence >= oldest else { return false }
         return !slots.isEmpty(Int(sequence & mask))
+    }
+
+    /// The lowest number kept; `nil` when there is none.
+    public var lowest: Int64? {
+        guard let highest, count > 0 else { return nil }
+        var sequence = oldest
+        while sequence < highest, slots.isEmpty(Int(sequence & mask)) { sequence &+= 1 }
+        return sequence
     }
 
     /// The number nearest to the highest whose low 16 bits are `low`, the past being nearer; `nil` before the

@@ -29,6 +29,8 @@ public struct RepairReceiver: ~Copyable {
         public var fitsLatency = false
         /// Parity is understood by whoever uses this receiver.
         public var takesParity = false
+        /// Packets sent before the first one that came are wanted too, when the source says that there were any.
+        public var wantsHead = true
         /// The goals of repair.
         public var policy = RepairPolicy()
 
@@ -252,7 +254,7 @@ public struct RepairReceiver: ~Copyable {
     /// The source says that its stream began with `sequence`: what came before the first packet here was lost. Only for
     /// who is there from the start; others want what comes, not what was.
     mutating func noteFirst(_ sequence: Int64, now: Instant) {
-        if isHeadKnown { return }
+        if isHeadKnown || !configuration.wantsHead { return }
         isHeadKnown = true
         let missing = firstSequence &- sequence
         guard missing > 0, missing <= RepairReceiver.jumpLimit, Int(missing) <= holes.capacity - holes.count,
@@ -325,6 +327,18 @@ public struct RepairReceiver: ~Copyable {
         isAskDue = false
         nextVisit = .distantFuture
         report = ReceptionReport()
+    }
+
+    /// Another neighbour is asked from now on: what is known of the way to the old one says nothing of it, and what is
+    /// missing is asked for anew.
+    public mutating func changeSource(now: Instant) {
+        echo = EchoExchange()
+        loss = LossEstimate()
+        nextReport = min(nextReport, now)
+        for index in 0..<holes.count where !holes[index].isFilled {
+            holes[index].nextRound = now
+            nextVisit = now
+        }
     }
 
     /// Missing packets are waited for `latency` from now on, those noticed before too.

@@ -129,13 +129,24 @@ public struct RepairSender: ~Copyable {
     @inline(__always)
     public mutating func note(_ packet: borrowing Packet, now: Instant) {
         let info = packet.info
-        guard info.flags.contains(.hasSequence), !info.flags.contains(.isRetransmission) else { return }
+        guard info.flags.contains(.hasSequence) else { return }
         if info.ssrc != ssrc || packetCount == 0 { start(info.ssrc) }
         history.note(packet, sequence: info.extendedSequence, now: now)
         packetCount &+= 1
         statistics.mediaBytes &+= packet.byteCount
         meanInterval &+= ((now - lastMedia).count &- meanInterval) >> 6
         lastMedia = now
+    }
+
+    /// The lowest and the highest number kept; `nil` when nothing is.
+    public var keptNumbers: ClosedRange<Int64>? {
+        guard let lowest = history.lowest, let highest = history.highest else { return nil }
+        return lowest...max(lowest, highest)
+    }
+
+    /// Looks at the packet `sequence`; `nil` when it is not kept.
+    public func withKept<Result>(_ sequence: Int64, _ body: (borrowing Packet) -> Result) -> Result? {
+        history.withPacket(sequence, body)
     }
 
     @inline(never)

@@ -277,7 +277,9 @@ extension Coordinator {
 
     /// A member of the coordinator's former life: its parents are as it says, no new ones are given.
     mutating func reclaim(_ member: Int, _ places: [PlaceReport]) {
-        settledAt = now + .seconds(3)
+        // Among others that never went, one that comes back need not wait for the rest.
+        let isAlone = source != nil && settledAt == nil
+        if !isAlone { settledAt = now + .seconds(3) }
         for place in places where Int(place.stripe) < forest.stripeCount && place.parent != .none {
             let stripe = Int(place.stripe)
             if let parent = indexOfMember[place.parent], parent != member {
@@ -286,6 +288,18 @@ extension Coordinator {
                 claims[place.parent, default: []].append((records[member].id, stripe))
             }
         }
+        if isAlone { welcomeBack(member) }
+    }
+
+    private mutating func welcomeBack(_ member: Int) {
+        claims = [:]
+        var changed = StripeSet()
+        for stripe in 0..<forest.stripeCount {
+            if forest.parent(member, stripe) == nil, !place(member, stripe) { continue }
+            chooseBackups(member, stripe)
+            changed.insert(StripeSet(stripe))
+        }
+        if !changed.isEmpty { tell(member, changed, isRegraft: true) }
     }
 
     /// `member` is back: those who said it is their parent are below it again.

@@ -10,6 +10,11 @@ extension Coordinator {
         }
         if let reason = refusal(of: join) {
             tally.refusedCount += 1
+            if hasEnded {
+                let state = StreamStateMessage(
+                    epoch: epoch, hasEnded: true, highestSequence: highestSequence, era: era)
+                outgoing.append(CoordinatorOutput(connection: connection, message: .streamState(state)))
+            }
             outgoing.append(
                 CoordinatorOutput(
                     connection: connection, message: .leave(LeaveMessage(reason: reason)), closes: true,
@@ -53,8 +58,9 @@ extension Coordinator {
     private mutating func admit(_ join: JoinMessage, observed: PeerAddress) -> Int {
         var address = join.addresses.first ?? observed
         // An address of its own choice must at least be on the host that we see, or nobody could be kept from aiming a
-        // stream at others; the port is the member's to say.
-        if observed.high != 0 || observed.low != 0 {
+        // stream at others; the port is the member's to say. Who joins from this very host knows better how others reach
+        // it.
+        if !observed.isLoopback, observed.high != 0 || observed.low != 0 {
             address.high = observed.high
             address.low = observed.low
         }
@@ -131,6 +137,7 @@ extension Coordinator {
         let shared = Int64(memberCount) * 1_000 / Int64(configuration.reportsPerSecond)
         message.reportMilliseconds = UInt32(max(configuration.reportInterval.count / 1_000_000, shared))
         message.era = era
+        message.highestSequence = highestSequence
         message.ticketKey = ticketKey(of: records[index].id)
         send(.welcome(message), to: index)
     }

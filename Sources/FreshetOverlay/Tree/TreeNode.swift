@@ -56,6 +56,11 @@ public struct TreeNode: ~Copyable {
     var reportDeadline: Instant?
     var linkDeadline: Instant?
     var leavingAt: Instant?
+    /// How far the stream had come when somebody who knows last said so; `nil` before. Numbers on the wire are extended
+    /// to the one nearest to it.
+    public internal(set) var knownSequence: Int64?
+    /// The coordinator's word for the end, in case that no parent says it.
+    var announcedEnd: (sequence: Int64, at: Instant)?
     /// The last packet's number once the stream is over.
     public internal(set) var finalSequence: Int64?
     var slowChildren: [MemberID] = []
@@ -146,6 +151,7 @@ public struct TreeNode: ~Copyable {
             return Noted(stripe: stripe, isNew: false)
         }
         tally.receivedCount += 1
+        if isSource, tally.receivedCount == 1 { tellStart() }
         stripes[stripe].receivedCount += 1
         stripes[stripe].highest = max(stripes[stripe].highest ?? sequence, sequence)
         stripes[stripe].forwarded = now
@@ -160,10 +166,23 @@ public struct TreeNode: ~Copyable {
         stripes[stripe].packetAt = now
         if link == stripes[stripe].parent {
             stripes[stripe].heard = now
-            if stripes[stripe].isStarving { calm(stripe) }
+            if stripes[stripe].isStarving { stay(stripe) }
         } else if link == stripes[stripe].candidate {
             completeMove(stripe, to: link)
         }
+    }
+
+    /// The parent of `stripe` is there after all: whoever was called in its place is not needed.
+    mutating func stay(_ stripe: Int) {
+        calm(stripe)
+        guard stripes[stripe].reason == .silence else { return }
+        let called = stripes[stripe].candidate
+        stripes[stripe].candidate = -1
+        stripes[stripe].candidateDeadline = nil
+        stripes[stripe].candidatePath = nil
+        stripes[stripe].reason = nil
+        stripes[stripe].nextBackup = 0
+        if called >= 0 { sendLeave(called, StripeSet(stripe), keepsPlace: true) }
     }
 
     mutating func calm(_ stripe: Int) {
@@ -297,6 +316,8 @@ public enum TreeEvent: Equatable, Sendable {
     case linkClosed(Int)
     /// Send `link` the history of `stripes` from the number on (`nil`: from the last keyframe), then what comes.
     case serve(link: Int, stripes: StripeSet, from: Int64?)
+    /// The links to forward to are others than before.
+    case childrenChanged
     /// A stripe comes from another link now: repair asks there first.
     case parentChanged(stripe: Int, link: Int)
     /// The stream is over; the number is its last packet's.

@@ -29,6 +29,8 @@ public struct TreeNodeConfiguration: Sendable {
     public var starvingInterval: Nanoseconds = .milliseconds(500)
     /// A node that leaves goes on forwarding for so long.
     public var handoverInterval: Nanoseconds = .seconds(1)
+    /// The coordinator's word for the end of the stream counts when no parent has said it for so long.
+    public var endPatience: Nanoseconds = .milliseconds(1_500)
     /// Neighbours at most; a subscription beyond is refused.
     public var linkLimit = 4_096
     /// Datagrams that wait to be sent at most; what is beyond is dropped and tried again later.

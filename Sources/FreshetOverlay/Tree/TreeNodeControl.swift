@@ -13,6 +13,15 @@ extension TreeNode {
         join.coordinate = coordinate.errorPerMille < 1000 ? coordinate : nil
         if member != .none { join.places = placeReports(closing: false) }
         messages.append(.join(join))
+        if isSource { tellStart() }
+    }
+
+    /// The source's numbers begin: who joins must know at which multiple of 65 536.
+    mutating func tellStart() {
+        guard isConnected, highestTold != 0 else { return }
+        let state = StreamStateMessage(
+            epoch: epoch, hasEnded: false, highestSequence: highestTold, era: era)
+        messages.append(.streamState(state))
     }
 
     /// The control connection is gone: the node goes on.
@@ -42,6 +51,7 @@ extension TreeNode {
     private mutating func noteWelcome(_ welcome: WelcomeMessage) {
         member = welcome.member
         epoch = isSource ? configuration.join.epoch : welcome.epoch
+        noteKnown(welcome.highestSequence)
         era = welcome.era
         ticketKey = welcome.ticketKey
         slotLimit = Int(welcome.slotLimit)
@@ -59,7 +69,10 @@ extension TreeNode {
     private mutating func noteState(_ state: StreamStateMessage) {
         if state.era != 0 { era = state.era }
         if state.epoch != 0, !isSource { epoch = state.epoch }
-        if state.hasEnded { end(at: state.highestSequence) }
+        noteKnown(state.highestSequence)
+        guard state.hasEnded, finalSequence == nil, announcedEnd == nil else { return }
+        // The goodbye that comes behind the packets is better: what is on its way must not seem lost.
+        announcedEnd = (state.highestSequence, now + configuration.endPatience)
     }
 
     // MARK: Assignments
@@ -154,7 +167,7 @@ extension TreeNode {
         if !isSource { message.places = placeReports(closing: true) }
         message.childCount = UInt32(childCount)
         message.coordinate = coordinate.errorPerMille < 1000 ? coordinate : nil
-        message.highestSequence = window.highest ?? 0
+        message.highestSequence = highestTold
         message.slowChildren = slowChildren
         slowChildren = []
         message.delivery = delivery

@@ -89,7 +89,7 @@ extension TreeNode {
                 Acceptance(
                     nonce: nonce, stripes: down.stripes.union(added),
                     backupStripes: down.ticket.backupStripes.subtracting(added), starvingStripes: starving,
-                    highestSequence: window.highest ?? 0)), to: address)
+                    highestSequence: highestTold)), to: address)
         for stripe in stripes.indices where wanted.has(stripe) { tellPath(stripe, to: link) }
         if !added.isEmpty { events.append(.serve(link: link, stripes: added, from: from)) }
     }
@@ -146,6 +146,7 @@ extension TreeNode {
             stripes[stripe].children.removeAll { $0 == UInt16(link) }
         }
         links[link]?.down?.stripes.subtract(gone)
+        if !gone.isEmpty { events.append(.childrenChanged) }
     }
 
     mutating func forgetDown(_ link: Int) {
@@ -182,7 +183,7 @@ extension TreeNode {
                     token: down.token,
                     Pulse(
                         stripes: down.stripes, starvingStripes: starving.intersection(down.stripes),
-                        starvingLevel: UInt8(clamping: level), highestSequence: window.highest ?? 0)),
+                        starvingLevel: UInt8(clamping: level), highestSequence: highestTold)),
                 to: address)
         }
     }

@@ -37,7 +37,7 @@ extension TreeNode {
     }
 
     private func isParent(_ link: Int) -> Bool {
-        stripes.contains { $0.parent == link || $0.candidate == link }
+        stripes.contains { $0.parent == link || $0.candidate == link || $0.backups.contains(link) }
     }
 
     private mutating func note(_ message: LinkMessage, from address: PeerAddress) {
@@ -100,12 +100,17 @@ extension TreeNode {
         if let linkDeadline, linkDeadline <= now { keepLinks() }
         if let reportDeadline, reportDeadline <= now { report() }
         if let goodbyeDeadline, goodbyeDeadline <= now { sayGoodbye() }
+        if let announced = announcedEnd, announced.at <= now {
+            announcedEnd = nil
+            end(at: announced.sequence)
+        }
         if let leavingAt, childCount == 0 || leavingAt <= now { goAway() }
     }
 
     /// When ``advance(to:)`` is to be called next; `nil` when nothing is pending.
     public var nextDeadline: Instant? {
         var deadline = earliest(earliest(linkDeadline, reportDeadline), earliest(goodbyeDeadline, leavingAt))
+        deadline = earliest(deadline, announcedEnd?.at)
         for stripe in stripes.indices {
             if !stripes[stripe].children.isEmpty {
                 deadline = earliest(deadline, stripes[stripe].forwarded + configuration.pulseInterval)
@@ -169,6 +174,7 @@ extension TreeNode {
             let parity = stripes.count - 1
             links[link]?.down?.thinned.insert(StripeSet(parity))
             stripes[parity].children.removeAll { $0 == UInt16(link) }
+            events.append(.childrenChanged)
         case .move?, .thin?:
             if let child = links[link]?.member, slowChildren.count < 64, !slowChildren.contains(child) {
                 slowChildren.append(child)

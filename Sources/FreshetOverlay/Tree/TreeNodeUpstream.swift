@@ -82,6 +82,7 @@ extension TreeNode {
         guard let up = links[link]?.up, up.nonce == acceptance.nonce, up.phase != .greeting else { return }
         links[link]?.up?.phase = .open
         links[link]?.up?.accepted = acceptance.stripes
+        noteKnown(acceptance.highestSequence)
         links[link]?.up?.heard = now
         links[link]?.up?.tries = 0
         if up.wanted.isSubset(of: acceptance.stripes) { links[link]?.up?.retryDeadline = nil }
@@ -166,6 +167,7 @@ extension TreeNode {
 
     mutating func notePulse(_ link: Int, _ pulse: Pulse) {
         links[link]?.up?.heard = now
+        noteKnown(pulse.highestSequence)
         for stripe in stripes.indices {
             if stripes[stripe].candidate == link, pulse.stripes.has(stripe),
                 !pulse.starvingStripes.has(stripe)
@@ -187,7 +189,7 @@ extension TreeNode {
                 if stripes[stripe].stayingSince == nil { stripes[stripe].stayingSince = now }
                 stripes[stripe].stayLevel = Int64(pulse.starvingLevel)
             } else if stripes[stripe].isStarving {
-                calm(stripe)
+                stay(stripe)
             }
         }
     }

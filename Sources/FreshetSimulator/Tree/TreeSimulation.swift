@@ -356,7 +356,7 @@ struct TreeSimulation: ~Copyable {
         case .parentChanged(let stripe, let link): parentChanged(index, stripe, link)
         case .left:
             queue.insert(.gone, at: now + .milliseconds(1), target: index, cargo: lives[Int(index)])
-        case .refused, .ended, .punch: break
+        case .refused, .ended, .punch, .childrenChanged: break
         }
     }
 

@@ -121,6 +121,8 @@ public struct WelcomeMessage: Equatable, Sendable {
     public var reportMilliseconds: UInt32 = 2_000
     /// The era by which it judges tickets.
     public var era: UInt32 = 0
+    /// How far the stream has come, as far as the coordinator knows; 0 when it does not.
+    public var highestSequence: Int64 = 0
     /// The key of the tickets for it, 32 hexadecimal digits: two numbers of 64 bits.
     public var ticketKey = SipKey(low: 0, high: 0)
 
@@ -135,6 +137,7 @@ public struct WelcomeMessage: Equatable, Sendable {
         slotLimit = try fields.integer("slots", in: 0...1_000_000)
         reportMilliseconds = try fields.integer("reportEvery", in: 100...600_000)
         era = try fields.integer("era", in: 0...UInt32.max)
+        highestSequence = try fields.integer("highest", in: Int64.min...Int64.max, default: 0)
         let digits = try fields.string("key", byteCountLimit: 32)
         guard digits.utf8.count == 32, let high = UInt64(digits.prefix(16), radix: 16),
             let low = UInt64(digits.suffix(16), radix: 16)
@@ -150,6 +153,7 @@ public struct WelcomeMessage: Equatable, Sendable {
         writer.member("slots", slotLimit)
         writer.member("reportEvery", reportMilliseconds)
         writer.member("era", era)
+        if highestSequence != 0 { writer.member("highest", highestSequence) }
         writer.member("key", WelcomeMessage.digits(ticketKey.high) + WelcomeMessage.digits(ticketKey.low))
     }
 

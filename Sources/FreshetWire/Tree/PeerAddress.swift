@@ -23,6 +23,9 @@ public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     /// The IPv4 address; `nil` when it is none.
     public var v4: UInt32? { high == 0 && low >> 32 == 0xFFFF ? UInt32(truncatingIfNeeded: low) : nil }
 
+    /// 127.0.0.0/8 or ::1: reached from its own host only.
+    public var isLoopback: Bool { v4.map { $0 >> 24 == 127 } ?? (high == 0 && low == 1) }
+
     /// The network it is in as far as the number tells: /24 of IPv4, /48 of IPv6.
     public var subnet: UInt64 { v4.map { UInt64($0 >> 8) } ?? high & ~0xFFFF }
 

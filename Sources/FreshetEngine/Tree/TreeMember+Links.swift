@@ -1,0 +1,240 @@
+internal import FreshetCore
+internal import FreshetNet
+internal import FreshetOverlay
+internal import FreshetWire
+
+/// What comes by the links, and where it goes.
+extension TreeMember {
+    /// Reads what has come, as far as there is room for it.
+    func readLinks(into output: inout PacketBatch, delivers: Bool, context: inout StageContext) {
+        lastSender = nil
+        var callsLeft = TreeMember.callLimit
+        while !delivers || !output.isFull {
+            if port.reader.isDrained {
+                callsLeft -= 1
+                if callsLeft < 0 { return }
+                let count = port.receive(
+                    limit: delivers ? output.freeCount : Int.max, pool: context.pool, now: context.now)
+                if count == 0 {
+                    context.isReadable = context.pool.freeCount == 0
+                    return
+                }
+                if count < 0 { continue }
+            }
+            guard let packet = port.reader.next(pool: context.pool) else {
+                if port.reader.isDrained { continue }
+                context.counters.add(.poolExhausted)
+                return
+            }
+            take(packet, into: &output, delivers: delivers, context: &context)
+        }
+    }
+
+    @inline(__always)
+    private func take(
+        _ packet: consuming Packet, into output: inout PacketBatch, delivers: Bool,
+        context: inout StageContext
+    ) {
+        let lost = port.reader.takeOverflowCount()
+        if lost > 0 { context.counters.add(.kernelDrops, lost) }
+        if port.reader.isOversized { return context.drop(packet, .oversized) }
+        if packet.byteCount < 2 { return context.drop(packet, .malformed) }
+        let head = packet.bytes.uint16(at: 0)
+        // RFC 5761 §4: payload types 64 to 95 are RTCP's.
+        if head >> 14 == 2, !(64...95).contains(head & 0x7F) {
+            takeMedia(packet, into: &output, delivers: delivers, context: &context)
+        } else {
+            readMessage(packet, context: &context)
+        }
+    }
+
+    @inline(never)
+    private func readMessage(_ packet: borrowing Packet, context: inout StageContext) {
+        let sender = port.reader.sender
+        switch node.read(packet.bytes, from: sender.peerAddress, now: context.now) {
+        case .consumed: break
+        case .rejected: if final == nil { context.counters.add(.malformed) }
+        case .neighbour(let link):
+            repair.read(
+                packet.bytes, link: link, isAbove: node.isAbove(link),
+                isBelow: node.isBelow(link), now: context.now)
+        }
+        // What a message opened must be known before the packets behind it come.
+        handleEvents(context: &context)
+        lastSender = nil
+    }
+
+    /// The link that a packet came on, when packets are taken from there.
+    @inline(__always)
+    private func mediaLink() -> Int {
+        let sender = port.reader.sender
+        if sender == lastSender { return lastLink }
+        lastSender = sender
+        lastLink = -1
+        if let link = linkOfAddress[sender], node.isAbove(link) { lastLink = link }
+        return lastLink
+    }
+
+    @inline(__always)
+    private func takeMedia(
+        _ packet: consuming Packet, into output: inout PacketBatch, delivers: Bool,
+        context: inout StageContext
+    ) {
+        guard let header = RTPHeader(parsing: packet.bytes), header.payloadByteCount > 0 else {
+            return context.drop(packet, .malformed)
+        }
+        let link = mediaLink()
+        guard link >= 0, node.epoch != 0, header.sourceSSRC == node.epoch else {
+            return context.drop(packet, .foreign)
+        }
+        guard align(), let number = extend(header.sequenceNumber) else {
+            return context.drop(packet, .foreign)
+        }
+        var flags: PacketFlags = .hasSequence
+        if header.marker { flags.insert(.hasMarker) }
+        if header.isRetransmission {
+            flags.insert(.isRetransmission)
+            packet.modify { RTPHeader.markRetransmission(false, in: &$0) }
+        }
+        packet.info.arrival = port.reader.arrival(now: context.now)
+        packet.info.extendedSequence = number
+        packet.info.ssrc = header.sourceSSRC
+        packet.info.epoch = epochCount
+        packet.info.rtpTimestamp = header.timestamp
+        packet.info.headerByteCount = UInt16(truncatingIfNeeded: header.headerByteCount)
+        packet.info.flags = flags
+        context.counters.add(.received)
+        context.counters.add(.bytesIn, header.payloadByteCount)
+        let noted = node.note(number, from: link, now: context.now)
+        guard noted.isNew else { return context.drop(packet, .duplicate) }
+        keep(packet, stripe: noted.stripe, now: context.now)
+        if delivers { output.append(packet) }
+    }
+
+    /// Knows at which multiple of 65 536 the stream's numbers are; false while nobody has said so.
+    @inline(__always)
+    private func align() -> Bool {
+        if isAligned, epoch == node.epoch { return true }
+        return begin()
+    }
+
+    @inline(never)
+    private func begin() -> Bool {
+        if epoch != node.epoch, isAligned {
+            // Another source: a new epoch of the stream.
+            isAligned = false
+            epochCount &+= 1
+            repair.restart()
+            start.reset()
+        }
+        guard let known = node.knownSequence else { return false }
+        epoch = node.epoch
+        isAligned = true
+        suspect = nil
+        sequence.reset(near: known)
+        return true
+    }
+
+    /// The 64-bit number of a packet; `nil` for one that is too far ahead to be believed alone.
+    @inline(__always)
+    private func extend(_ low: UInt16) -> Int64? {
+        let number = sequence.peek(low)
+        if let highest = node.highestSequence, number &- highest > TreeMember.jumpLimit {
+            guard let other = suspect, abs(number &- other) <= TreeMember.jumpLimit else {
+                suspect = number
+                return nil
+            }
+        }
+        suspect = nil
+        return sequence.extend(low)
+    }
+
+    /// Keeps a new packet for those who ask for it, and forwards it.
+    @inline(__always)
+    func keep(_ packet: borrowing Packet, stripe: Int, now: Instant) {
+        repair.note(packet, now: now)
+        byteCount &+= packet.byteCount
+        let info = packet.info
+        start.note(packet.bytes, from: Int(info.headerByteCount), sequence: info.extendedSequence)
+        replay.noteHighest(info.extendedSequence, now: now)
+        if stripe < fanOuts.count { fanOuts[stripe].append(packet, now: now) }
+    }
+
+    // MARK: Neighbours
+
+    /// Does what the node wants of its edge.
+    func handleEvents(context: inout StageContext) {
+        while let event = node.nextEvent() { handle(event, context: &context) }
+        if mustRebuild { rebuild(now: context.now) }
+    }
+
+    private func handle(_ event: TreeEvent, context: inout StageContext) {
+        switch event {
+        case .linkOpened(let link, let peer, _): open(link, SocketAddress(peer))
+        case .linkClosed(let link): close(link)
+        case .serve(let link, let stripes, let from):
+            let kept = repair.sender.keptNumbers
+            let first = from ?? start.sequence ?? kept?.lowerBound ?? 0
+            replay.begin(UInt16(link), stripes, from: first, now: context.now)
+            mustRebuild = true
+        case .childrenChanged: mustRebuild = true
+        case .parentChanged: repair.changeParent(now: context.now)
+        case .ended(let sequence):
+            final = (sequence, context.now)
+            if !node.isSource { repair.noteHighest(sequence, now: context.now) }
+        case .punch(let peer):
+            let nothing: [UInt8] = [0]
+            _ = port.send(nothing.span.bytes, to: SocketAddress(peer))
+        case .left: hasLeft = true
+        case .refused(let reason):
+            if node.isEnding { return }
+            refusal = "the coordinator refuses: \(reason.isEmpty ? "no reason given" : reason)"
+        }
+    }
+
+    private func open(_ link: Int, _ address: SocketAddress) {
+        while addresses.count <= link { addresses.append(nil) }
+        addresses[link] = address
+        linkOfAddress[address] = link
+        lastSender = nil
+    }
+
+    private func close(_ link: Int) {
+        guard addresses.indices.contains(link), let address = addresses[link] else { return }
+        addresses[link] = nil
+        linkOfAddress[address] = nil
+        lastSender = nil
+        replay.forget(UInt16(link))
+        mustRebuild = true
+    }
+
+    /// Lays the forwarding out anew: a child came, went, or has caught up.
+    func rebuild(now: Instant) {
+        mustRebuild = false
+        while fanOuts.count < node.totalStripes { fanOuts.append(ChildFanOut(through: port.number)) }
+        for job in replay.jobs { replay.stop(job.link, keeping: node.stripesSent(to: Int(job.link))) }
+        for stripe in 0..<min(fanOuts.count, node.totalStripes) {
+            var links: [UInt16] = []
+            var places: [SocketAddress] = []
+            for link in node.forwardLinks(of: stripe) where !replay.isCatchingUp(link, stripe) {
+                guard let address = addresses[Int(link)] else { continue }
+                links.append(link)
+                places.append(address)
+            }
+            if links != fanOuts[stripe].links { fanOuts[stripe].setChildren(links, places, now: now) }
+        }
+    }
+
+    func runReplay(context: inout StageContext) {
+        guard let due = replay.deadline, due <= context.now else { return }
+        // What waits for the others is in the history too: it goes first, so that nobody gets it twice.
+        for fanOut in fanOuts { fanOut.flush(now: context.now) }
+        let hasCaughtUp = replay.run(repair.sender, stripeCount: node.stripeCount, now: context.now) {
+            packet, link in
+            guard let address = addresses[Int(link)] else { return true }
+            let failure = port.send(packet.bytes, to: address)
+            return failure != .wouldBlock && failure != .noBuffers
+        }
+        if hasCaughtUp { mustRebuild = true }
+    }
+}

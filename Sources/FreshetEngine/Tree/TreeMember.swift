@@ -1,0 +1,214 @@
+internal import FreshetCore
+internal import FreshetNet
+internal import FreshetOverlay
+internal import FreshetWire
+
+/// A member of a relay tree at its sockets: one UDP port for all neighbours, the control channel, the history, and the
+/// children that are forwarded to. The rules are those of ``TreeNode``.
+///
+/// One call a batch. Reading comes first in each turn, so that a process that was held up does not take its own absence
+/// for its parent's silence. Packets are shared between history, children and the line behind, never copied.
+final class TreeMember {
+    /// What a member is told.
+    struct Options {
+        /// The node's parameters, with what it says of itself.
+        var node = TreeNodeConfiguration()
+        /// Repair and history.
+        var repair = LinkRepair.Options()
+        /// Where the UDP port is opened.
+        var address = SocketAddress.any(.ipv4, port: 0)
+    }
+
+    /// The most system calls of one turn that receive.
+    static let callLimit = 16
+    /// A packet this far ahead of all others needs another one nearby to be believed.
+    static let jumpLimit: Int64 = 128
+    /// The longest wait for what is missing at the end, beside the latency.
+    static let endGrace = Nanoseconds.milliseconds(250)
+    /// At the end: a member stays for its children so long after the last request, and so long at most.
+    static let lingerSilence = Nanoseconds.milliseconds(500)
+    /// See ``lingerSilence``.
+    static let lingerLimit = Nanoseconds.seconds(5)
+
+    // Unchecked exclusivity here and below: a member belongs to one stage on one thread.
+    @exclusivity(unchecked) var node: TreeNode
+    let port: LinkPort
+    let control: MemberChannel
+    let repair: LinkRepair
+    let latency: Nanoseconds
+    @exclusivity(unchecked) var fanOuts: [ChildFanOut] = []
+    @exclusivity(unchecked) var replay = HistoryReplay()
+    @exclusivity(unchecked) var start = StreamStart()
+    /// Where links lead; the same numbers as the node's.
+    @exclusivity(unchecked) var addresses: [SocketAddress?] = []
+    @exclusivity(unchecked) var linkOfAddress: [SocketAddress: Int] = [:]
+    @exclusivity(unchecked) var sequence = SequenceExtender()
+    @exclusivity(unchecked) var isAligned = false
+    @exclusivity(unchecked) var epoch: UInt32 = 0
+    @exclusivity(unchecked) var epochCount: UInt32 = 0
+    @exclusivity(unchecked) var suspect: Int64?
+    /// The sender of the last packet, and whether its packets are taken.
+    @exclusivity(unchecked) var lastSender: SocketAddress?
+    @exclusivity(unchecked) var lastLink = -1
+    @exclusivity(unchecked) var mustRebuild = false
+    /// What ended: the stream's last number, since when, and by when all of it must have come.
+    @exclusivity(unchecked) var final: (sequence: Int64, at: Instant)?
+    @exclusivity(unchecked) var isComplete = false
+    @exclusivity(unchecked) var hasLeft = false
+    /// Bytes of media since the last figures for the coordinator, when those were, and what was counted until then.
+    @exclusivity(unchecked) var byteCount = 0
+    @exclusivity(unchecked) private var figuresAt: Instant
+    @exclusivity(unchecked) private var lastCounts = (recovered: 0, lost: 0)
+    @exclusivity(unchecked) var refusal: String?
+    let datagram = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 8)
+
+    /// Opens the port; `control` leads to the coordinator.
+    init(_ options: Options, control: MemberChannel, context: inout StageContext) throws(StageError) {
+        do { port = try LinkPort(options.address) } catch { throw .failure(error.message) }
+        self.control = control
+        latency = options.repair.latency
+        var configuration = options.node
+        for index in configuration.join.addresses.indices where configuration.join.addresses[index].port == 0
+        {
+            configuration.join.addresses[index].port = port.address.port
+        }
+        let isSource = configuration.join.role == .source
+        node = TreeNode(configuration: configuration, random: context.random.split(by: 17), now: context.now)
+        repair = LinkRepair(options.repair, isSource: isSource, random: &context.random)
+        epoch = isSource ? configuration.join.epoch : 0
+        figuresAt = context.now
+    }
+
+    deinit { datagram.deallocate() }
+
+    // MARK: A turn
+
+    /// Does all there is to do now. Packets that came go to `output`, as far as there is room; a relay that delivers to
+    /// nobody gives `delivers` false.
+    func run(
+        into output: inout PacketBatch, delivers: Bool, context: inout StageContext
+    ) throws(StageError) {
+        if context.isControlReadable {
+            context.isControlReadable = false
+            readControl(now: context.now)
+            if let notice = control.takeNotice(), final == nil { context.report(.notice(notice)) }
+        }
+        if context.isReadable { readLinks(into: &output, delivers: delivers, context: &context) }
+        drive(context: &context)
+        if let refusal { throw .failure(refusal) }
+    }
+
+    /// Lets the clock, the node and repair do what is due, and sends what they say.
+    func drive(context: inout StageContext) {
+        let now = context.now
+        // What children are told comes before the packets that it is about.
+        transmit()
+        for fanOut in fanOuts { fanOut.flush(now: now) }
+        if let deadline = node.nextDeadline, deadline <= now { node.advance(to: now) }
+        handleEvents(context: &context)
+        // A child must be told yes before its first packets come.
+        transmit()
+        runReplay(context: &context)
+        repair.run(
+            context: &context, target: { node.repairLink(stripe: 0, attempt: $0) },
+            { bytes, link in
+                // Who is still being sent the history must not take what is still to come for lost.
+                if !isControl(bytes) || !replay.isCatchingUp(UInt16(link)) { send(bytes, link: link) }
+            })
+        transmit()
+        handleEvents(context: &context)
+        if mustRebuild { rebuild(now: now) }
+        if now - figuresAt >= .seconds(1) { noteFigures(now) }
+        settle(now: now)
+    }
+
+    /// Renews what the node tells the coordinator of how the stream reaches it.
+    private func noteFigures(_ now: Instant) {
+        let counts = repair.counts
+        let span = max(1, (now - figuresAt).count / 1_000)
+        node.delivery.kilobits = UInt32(clamping: Int64(byteCount) * 8_000 / span)
+        node.delivery.latencyMilliseconds = UInt32(clamping: latency.count / 1_000_000)
+        node.delivery.lostCount &+= UInt32(clamping: counts.lost - lastCounts.lost)
+        node.delivery.repairedCount &+= UInt32(clamping: counts.recovered - lastCounts.recovered)
+        lastCounts = counts
+        byteCount = 0
+        figuresAt = now
+    }
+
+    /// When it wants to be called next.
+    var deadline: Instant? {
+        var deadline = earliest(earliest(node.nextDeadline, repair.deadline), replay.deadline)
+        for fanOut in fanOuts { deadline = earliest(deadline, fanOut.retryDeadline) }
+        if let final, !isComplete { deadline = earliest(deadline, final.at + latency + TreeMember.endGrace) }
+        return deadline
+    }
+
+    // MARK: Control
+
+    private func readControl(now: Instant) {
+        while let event = control.next() {
+            switch event {
+            case .connected: node.connected(now: now)
+            case .disconnected: node.disconnected(now: now)
+            case .refused(let reason): if !node.isEnding { refusal = reason }
+            case .message(let text):
+                do throws(JSONError) {
+                    node.receive(try ControlMessage(parsing: text.span.bytes), now: now)
+                } catch { refusal = "the coordinator sends what nobody understands: \(error)" }
+            }
+        }
+    }
+
+    /// Says and sends what the node wants.
+    func transmit() {
+        while true {
+            var bytes = MutableRawSpan(_unsafeBytes: datagram)
+            guard let transmit = node.nextTransmit(into: &bytes) else { break }
+            let message = UnsafeRawBufferPointer(rebasing: datagram[..<transmit.byteCount])
+            _ = port.send(RawSpan(_unsafeBytes: message), to: SocketAddress(transmit.address))
+        }
+        while let message = node.nextMessage() { control.send(message.text) }
+    }
+
+    private func isControl(_ bytes: RawSpan) -> Bool { (64...95).contains(bytes.uint16(at: 0) & 0x7F) }
+
+    /// Sends `bytes` to the neighbour on `link`.
+    func send(_ bytes: RawSpan, link: Int) {
+        guard addresses.indices.contains(link), let address = addresses[link] else { return }
+        _ = port.send(bytes, to: address)
+    }
+
+    // MARK: The end
+
+    /// A source's own packet: forwarded and kept.
+    func originate(_ packet: borrowing Packet, now: Instant) {
+        let info = packet.info
+        let noted = node.note(info.extendedSequence, from: nil, now: now)
+        guard noted.isNew else { return }
+        keep(packet, stripe: noted.stripe, now: now)
+    }
+
+    /// The source has given everything.
+    func end(now: Instant) {
+        guard let highest = node.highestSequence else { return }
+        node.end(at: highest)
+    }
+
+    private func settle(now: Instant) {
+        guard let final, !isComplete else { return }
+        let hasAll = repair.isWhole && (node.highestSequence ?? .min) >= final.sequence
+        guard hasAll || node.isSource || now >= final.at + latency + TreeMember.endGrace else { return }
+        isComplete = true
+        node.releaseParents(now: now)
+        transmit()
+    }
+
+    /// True when nobody needs the member any more: the stream is over and whole, and the children have gone or ask for
+    /// nothing.
+    func isDone(now: Instant) -> Bool {
+        guard isComplete, let final else { return false }
+        if node.childCount == 0 && node.hasSaidGoodbye { return true }
+        let quiet = max(repair.lastAsked, final.at) + TreeMember.lingerSilence + latency
+        return now >= quiet || now >= final.at + TreeMember.lingerLimit
+    }
+}

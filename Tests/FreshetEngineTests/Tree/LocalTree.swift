@@ -1,0 +1,208 @@
+import FreshetCore
+import FreshetNet
+import FreshetOverlay
+import FreshetWire
+
+@testable import FreshetEngine
+
+/// A coordinator in the test's own process, with a channel for each member.
+final class LocalCoordinator {
+    private var coordinator: Coordinator
+    private var channels: [UInt32: LocalChannel] = [:]
+
+    init(_ configuration: CoordinatorConfiguration = CoordinatorConfiguration()) {
+        coordinator = Coordinator(
+            configuration: configuration, key: SipKey(low: 1, high: 2), random: PRNG(seed: 3))
+    }
+
+    func channel() -> LocalChannel {
+        let number = UInt32(channels.count + 1)
+        let channel = LocalChannel(self, number)
+        channels[number] = channel
+        channel.events.append(.connected)
+        return channel
+    }
+
+    fileprivate func take(_ text: [UInt8], from connection: UInt32, now: Instant) {
+        let loopback = PeerAddress(v4: 0x7F00_0001, port: 1)
+        guard let message = try? ControlMessage(parsing: text.span.bytes) else { return }
+        coordinator.receive(message, from: connection, observed: loopback, now: now)
+        drain()
+    }
+
+    /// Cuts `channel`'s connection.
+    func cut(_ channel: LocalChannel, now: Instant) {
+        channel.isOpen = false
+        channel.events.append(.disconnected)
+        coordinator.disconnected(channel.number, now: now)
+        drain()
+    }
+
+    func advance(to now: Instant) {
+        if let deadline = coordinator.nextDeadline, deadline <= now { coordinator.advance(to: now) }
+        drain()
+    }
+
+    private func drain() {
+        while let output = coordinator.nextMessage() {
+            guard let channel = channels[output.connection], channel.isOpen else { continue }
+            if !output.closes || output.isFinal { channel.events.append(.message(output.message.text)) }
+            if output.closes {
+                // As the real one does it: who was taken for dead comes back.
+                channel.events.append(output.isFinal ? .refused("refused") : .disconnected)
+                if !output.isFinal { channel.reopen() }
+            }
+        }
+    }
+
+    func parent(of member: MemberID) -> MemberID? { coordinator.parent(of: member, stripe: 0) }
+}
+
+/// A member's way to a ``LocalCoordinator``.
+final class LocalChannel: MemberChannel {
+    let number: UInt32
+    unowned let coordinator: LocalCoordinator
+    var events: [Event] = []
+    var isOpen = true
+
+    init(_ coordinator: LocalCoordinator, _ number: UInt32) {
+        self.coordinator = coordinator
+        self.number = number
+    }
+
+    fileprivate func reopen() { events.append(.connected) }
+    override func next() -> Event? { events.isEmpty ? nil : events.removeFirst() }
+    override func send(_ text: [UInt8]) {
+        if isOpen { coordinator.take(text, from: number, now: MonotonicClock.now) }
+    }
+}
+
+/// A member with a real socket on the loopback, turned by the test.
+final class LocalMember {
+    let member: TreeMember
+    let channel: LocalChannel
+    private let pool = PacketPool(slotCount: 8192)
+    @exclusivity(unchecked) private var context: StageContext
+    @exclusivity(unchecked) private var output = PacketBatch(capacity: 64)
+    /// The first payload byte of every packet that came, by its number.
+    private(set) var received: [Int64: UInt8] = [:]
+    private(set) var failure: String?
+    /// It is turned no more, like a process that was stopped.
+    var isStopped = false
+    private let ssrc: UInt32
+
+    init(
+        _ coordinator: LocalCoordinator, _ role: JoinMessage.Role, children: Int = 4, ssrc: UInt32 = 0,
+        latency: Nanoseconds = .milliseconds(800), seed: UInt64
+    ) throws {
+        context = StageContext(pool: pool, random: PRNG(seed: seed), now: MonotonicClock.now)
+        channel = coordinator.channel()
+        self.ssrc = ssrc
+        var options = TreeMember.Options()
+        options.node.join.stream = "live"
+        options.node.join.role = role
+        options.node.join.epoch = ssrc
+        options.node.join.childLimit = UInt32(children)
+        options.node.join.forwards = children > 0
+        options.node.join.addresses = [PeerAddress(v4: 0x7F00_0001, port: 0)]
+        options.repair.latency = latency
+        options.address = SocketAddress("127.0.0.1", port: 0)!
+        member = try TreeMember(options, control: channel, context: &context)
+    }
+
+    var address: SocketAddress { member.port.address }
+    var ticket: Ticket? { member.node.ticketInUse(for: 0) }
+    var id: MemberID { member.node.member }
+
+    /// One turn of its loop.
+    func turn() {
+        if isStopped { return }
+        context.now = MonotonicClock.now
+        context.isReadable = true
+        context.isControlReadable = true
+        do throws(StageError) { try member.run(into: &output, delivers: true, context: &context) } catch {
+            failure = error.message
+        }
+        while let packet = output.popFirst() {
+            received[packet.info.extendedSequence] = packet.bytes.uint8(
+                at: Int(packet.info.headerByteCount) + 20)
+        }
+    }
+
+    /// Makes packet `number` here and forwards it.
+    func originate(_ number: Int64, isKeyframe: Bool = false) {
+        context.now = MonotonicClock.now
+        guard var packet = context.allocate() else { return }
+        packet.append(byteCount: 12 + 188) { bytes in
+            RTPHeader(
+                sequenceNumber: UInt16(truncatingIfNeeded: number),
+                timestamp: UInt32(truncatingIfNeeded: number),
+                ssrc: ssrc
+            ).write(into: &bytes)
+            bytes.write(0x4700_4110 as UInt32, at: 12)
+            if isKeyframe {
+                bytes.write(0x4741_0030 as UInt32, at: 12)
+                bytes.write(0x01_40_00_00 as UInt32, at: 16)
+                bytes.write(0x0000_01E0 as UInt32, at: 18)
+            }
+            bytes.write(UInt8(truncatingIfNeeded: number), at: 32)
+        }
+        packet.info.extendedSequence = number
+        packet.info.ssrc = ssrc
+        packet.info.headerByteCount = 12
+        packet.info.flags = .hasSequence
+        member.originate(packet, now: context.now)
+    }
+
+    func end() { member.end(now: MonotonicClock.now) }
+    func leave() { member.node.leave(now: MonotonicClock.now) }
+    var isDone: Bool { member.isDone(now: MonotonicClock.now) }
+
+    /// Numbers missing between the first that came and `last`.
+    func missing(through last: Int64) -> [Int64] {
+        guard let first = received.keys.min(), first <= last else { return [last] }
+        return (first...last).filter { received[$0] == nil }
+    }
+}
+
+/// A source and members on the loopback.
+final class LocalTree {
+    let coordinator: LocalCoordinator
+    let source: LocalMember
+    var members: [LocalMember] = []
+    /// The next packet's number.
+    var next: Int64 = 65_000
+    private var nextAt = MonotonicClock.now
+
+    init(_ configuration: CoordinatorConfiguration = CoordinatorConfiguration(), children: Int = 4) throws {
+        coordinator = LocalCoordinator(configuration)
+        source = try LocalMember(coordinator, .source, children: children, ssrc: 0x1234_5670, seed: 1)
+    }
+
+    func join(children: Int = 4) throws -> LocalMember {
+        let member = try LocalMember(
+            coordinator, .viewer, children: children, seed: UInt64(members.count + 2))
+        members.append(member)
+        return member
+    }
+
+    /// Turns all for `span`, while the source sends a packet every 2 ms when `isSending`; ends early when `isEnough`.
+    @discardableResult
+    func run(_ span: Nanoseconds, isSending: Bool = true, until isEnough: () -> Bool = { false }) -> Bool {
+        let end = MonotonicClock.now + span
+        nextAt = MonotonicClock.now
+        while MonotonicClock.now < end {
+            let now = MonotonicClock.now
+            coordinator.advance(to: now)
+            while isSending, nextAt <= now {
+                source.originate(next, isKeyframe: next % 100 == 0)
+                next += 1
+                nextAt = nextAt + .milliseconds(2)
+            }
+            source.turn()
+            for member in members { member.turn() }
+            if isEnough() { return true }
+        }
+        return false
+    }
+}
