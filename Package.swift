@@ -136,7 +136,8 @@ let package = Package(
         .testTarget(
             name: "FreshetEngineTests",
             dependencies: [
-                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "FreshetEngine", "FreshetNet",
+                "FreshetCore", "FreshetWire", "FreshetStages", "FreshetOverlay", "FreshetEngine",
+                "FreshetNet",
                 "FreshetPipelines", "TestSupport",
             ],
             swiftSettings: house),

@@ -24,6 +24,10 @@ struct TreeReceiveStage: Stage, ~Copyable {
                     "give", .flag, default: "true",
                     "give the packets to the stages behind; false: only forward"),
                 StageParameter(
+                    "uplink", .bitRate, default: "",
+                    "what the line can give to others, once the stream's rate is known; left out: children decides"
+                ),
+                StageParameter(
                     "timeout", .seconds, default: "0", "end after this long without a packet; 0: never"),
             ] + TreePlace.parameters,
             example:
@@ -58,9 +62,11 @@ struct TreeReceiveStage: Stage, ~Copyable {
         }
         var options = try TreePlace.options(
             arguments, stream: url.name, token: url.token, coordinator: coordinator)
+        options.node.join.uplinkKilobits = UInt32(clamping: (arguments.bitRate("uplink") ?? 0) / 1000)
         options.repair.latency = arguments.duration("latency") ?? options.repair.latency
         options.node.join.role = arguments.flag("standby") ? .standby : delivers ? .viewer : .relay
         if arguments.flag("no-forward") { options.node.join.forwards = false }
+        options.coordinator = coordinator
         let channel = try CoordinatorChannel(url, random: &context.random)
         member = try TreeMember(options, control: channel, context: &context)
         lastPacket = context.now

@@ -126,6 +126,7 @@ extension TreeMember {
             epochCount &+= 1
             repair.restart()
             start.reset()
+            began = nil
         }
         guard let known = node.knownSequence else { return false }
         epoch = node.epoch
@@ -155,9 +156,18 @@ extension TreeMember {
         repair.note(packet, now: now)
         byteCount &+= packet.byteCount
         let info = packet.info
+        if began == nil { began = (info.extendedSequence, now) }
         start.note(packet.bytes, from: Int(info.headerByteCount), sequence: info.extendedSequence)
         replay.noteHighest(info.extendedSequence, now: now)
         if stripe < fanOuts.count { fanOuts[stripe].append(packet, now: now) }
+    }
+
+    /// Where a child begins that has nothing yet: at the last keyframe. While the stream is young, at its beginning: those
+    /// whom the source waited for get all of it, however long their handshakes take.
+    private func firstToSend(_ now: Instant) -> Int64 {
+        let kept = repair.sender.keptNumbers?.lowerBound ?? 0
+        if let began, began.sequence >= kept, now - began.at < TreeMember.youth { return began.sequence }
+        return start.sequence ?? kept
     }
 
     // MARK: Neighbours
@@ -173,8 +183,7 @@ extension TreeMember {
         case .linkOpened(let link, let peer, _): open(link, SocketAddress(peer))
         case .linkClosed(let link): close(link)
         case .serve(let link, let stripes, let from):
-            let kept = repair.sender.keptNumbers
-            let first = from ?? start.sequence ?? kept?.lowerBound ?? 0
+            let first = from ?? firstToSend(context.now)
             replay.begin(UInt16(link), stripes, from: first, now: context.now)
             mustRebuild = true
         case .childrenChanged: mustRebuild = true

@@ -17,12 +17,16 @@ final class TreeMember {
         var repair = LinkRepair.Options()
         /// Where the UDP port is opened.
         var address = SocketAddress.any(.ipv4, port: 0)
+        /// Where the coordinator is, when the routers on the way there are to be told.
+        var coordinator: SocketAddress?
     }
 
     /// The most system calls of one turn that receive.
     static let callLimit = 16
     /// A packet this far ahead of all others needs another one nearby to be believed.
     static let jumpLimit: Int64 = 128
+    /// So long after its beginning a stream is sent from there on to who joins.
+    static let youth = Nanoseconds.seconds(2)
     /// The longest wait for what is missing at the end, beside the latency.
     static let endGrace = Nanoseconds.milliseconds(250)
     /// At the end: a member stays for its children so long after the last request, and so long at most.
@@ -57,9 +61,13 @@ final class TreeMember {
     @exclusivity(unchecked) var hasLeft = false
     /// Bytes of media since the last figures for the coordinator, when those were, and what was counted until then.
     @exclusivity(unchecked) var byteCount = 0
+    /// The first packet of the stream that it had, and when.
+    @exclusivity(unchecked) var began: (sequence: Int64, at: Instant)?
     @exclusivity(unchecked) private var figuresAt: Instant
     @exclusivity(unchecked) private var lastCounts = (recovered: 0, lost: 0)
     @exclusivity(unchecked) var refusal: String?
+    /// Asks for routers while the control channel shakes hands, which takes longer; nobody waits for it.
+    @exclusivity(unchecked) private var route: RouteProbe?
     let datagram = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 8)
 
     /// Opens the port; `control` leads to the coordinator.
@@ -77,6 +85,9 @@ final class TreeMember {
         repair = LinkRepair(options.repair, isSource: isSource, random: &context.random)
         epoch = isSource ? configuration.join.epoch : 0
         figuresAt = context.now
+        if let coordinator = options.coordinator, !coordinator.isLoopback {
+            route = try? RouteProbe(to: coordinator)
+        }
     }
 
     deinit { datagram.deallocate() }
@@ -148,7 +159,10 @@ final class TreeMember {
     private func readControl(now: Instant) {
         while let event = control.next() {
             switch event {
-            case .connected: node.connected(now: now)
+            case .connected:
+                route?.read()
+                node.routers = route?.routers.map(\.host) ?? []
+                node.connected(now: now)
             case .disconnected: node.disconnected(now: now)
             case .refused(let reason): if !node.isEnding { refusal = reason }
             case .message(let text):

@@ -7,9 +7,6 @@ internal import FreshetWire
 enum TreePlace {
     static let parameters = [
         StageParameter(
-            "uplink", .bitRate, default: "",
-            "what the line can give to others; left out: the coordinator decides"),
-        StageParameter(
             "children", .integer(0...4000), default: "",
             "members to forward to, at most; left out: the coordinator decides"),
         StageParameter(
@@ -30,7 +27,6 @@ enum TreePlace {
         var options = TreeMember.Options()
         options.node.join.stream = stream
         options.node.join.token = token
-        options.node.join.uplinkKilobits = UInt32(clamping: (arguments.bitRate("uplink") ?? 0) / 1000)
         if let children = arguments.integer("children") {
             options.node.join.childLimit = UInt32(children)
             if children == 0 { options.node.join.forwards = false }

@@ -16,7 +16,11 @@ extension Coordinator {
             }
         }
         records[member].note(report.delivery)
-        if member == source { return refresh(member) }
+        if member == source {
+            // What the uplinks of those who join from now on are measured by.
+            if report.delivery.kilobits > 0 { streamKilobits = report.delivery.kilobits }
+            return refresh(member)
+        }
         var worst: Int32 = 1000
         var stripes = 0
         for place in report.places where Int(place.stripe) < forest.stripeCount {

@@ -51,6 +51,9 @@ public struct TreeNode: ~Copyable {
     public var delivery = DeliveryReport()
     /// Round trips it was told from.
     var sampleCount = 0
+    /// Routers on its way to the coordinator, the nearest first, as far as the edge has found them: told with the next
+    /// `join`.
+    public var routers: [String] = []
     var isConnected = false
     var reportInterval: Nanoseconds = .seconds(2)
     var reportDeadline: Instant?

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Client and server over real sockets on the loopback.
-@Suite struct ControlChannelTests {
+@Suite struct ControlServerTests {
     private let scratch: Scratch
     private let peers: ControlPeers
 
