@@ -189,9 +189,10 @@ def fail(tree, kind):
     elif kind == "stop":
         node.process.send_signal(signal.SIGSTOP)
     elif kind == "oneway":
-        # What it sends is lost, what others send arrives.
-        node.host.run("tc", "qdisc", "add", "dev", "eth0", "clsact")
-        node.host.run("tc", "filter", "add", "dev", "eth0", "egress", "matchall", "action", "drop")
+        # What it sends goes to a station that is not there, what others send arrives.
+        nobody = "lladdr 02:00:00:00:00:01 dev eth0 nud permanent"
+        lines = [f"neigh replace {other.address} {nobody}" for other in tree.nodes if other is not node]
+        subprocess.run(node.host.enter + ["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
     else:
         tree.hub.run("ip", "link", "set", node.device, "down")
     tree.failures.append({"node": node, "kind": kind, "at": time.monotonic(),
