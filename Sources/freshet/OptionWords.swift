@@ -37,7 +37,7 @@ struct OptionWords {
                 values.append((name, value))
             } else {
                 let all = (valued + known).map { "--" + $0 }.joined(separator: ", ")
-                throw .usage("\(command) has no option '\(word)'; it has \(all)")
+                throw .usage("\(command) has no option --\(name); it has \(all)")
             }
         }
     }

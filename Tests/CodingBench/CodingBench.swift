@@ -57,17 +57,24 @@ import Glibc
     /// Holes over the whole grid with sliding windows, in percent of those with blocks at the same even rate.
     private static func gridShare(overhead: Int, seeds: Range<UInt64>) -> Int {
         var sums = (window: 0, block: 0)
-        for loss in losses {
-            for burst in bursts {
+        for run in runs(overhead: overhead) {
+            sums.window += run.over(seeds: seeds) { $0.slidingWindow() }.holes
+            sums.block += run.over(seeds: seeds) { $0.blocks(.spread) }.holes
+        }
+        return sums.window * 100 / max(1, sums.block)
+    }
+
+    /// Every loss with every burst, at one overhead.
+    private static func runs(overhead: Int) -> [LossRun] {
+        losses.flatMap { loss in
+            bursts.map { burst in
                 var run = LossRun()
                 run.overhead = overhead
                 run.loss = loss
                 run.burst = burst
-                sums.window += run.over(seeds: seeds) { $0.slidingWindow() }.holes
-                sums.block += run.over(seeds: seeds) { $0.blocks(.spread) }.holes
+                return run
             }
         }
-        return sums.window * 100 / max(1, sums.block)
     }
 
     private static let losses = [5_000, 10_000, 20_000, 50_000, 100_000]
@@ -82,28 +89,22 @@ import Glibc
             print(
                 "| overhead | loss | burst | windows | blocks, even rate | fewer | blocks, paced | blocks, at once |"
             )
-            for loss in losses {
-                for burst in bursts {
-                    var run = LossRun()
-                    run.overhead = overhead
-                    run.loss = loss
-                    run.burst = burst
-                    let window = run.over(seeds: seeds) { $0.slidingWindow() }
-                    let spread = run.over(seeds: seeds) { $0.blocks(.spread) }.holes
-                    let paced = run.over(seeds: seeds) { $0.blocks(.paced) }.holes
-                    let instant = run.over(seeds: seeds) { $0.blocks(.atOnce) }.holes
-                    sums = (
-                        sums.window + window.holes, sums.spread + spread, sums.paced + paced,
-                        sums.instant + instant
-                    )
-                    func share(_ count: Int) -> String {
-                        text(Double(count) * 10_000 / Double(window.windows))
-                    }
-                    print(
-                        "| \(overhead / 10_000) % | \(text(Double(loss) / 10_000)) % | \(burst) "
-                            + "| \(share(window.holes)) | \(share(spread)) | \(fewer(window.holes, spread)) "
-                            + "| \(share(paced)) | \(share(instant)) |")
+            for run in runs(overhead: overhead) {
+                let window = run.over(seeds: seeds) { $0.slidingWindow() }
+                let spread = run.over(seeds: seeds) { $0.blocks(.spread) }.holes
+                let paced = run.over(seeds: seeds) { $0.blocks(.paced) }.holes
+                let instant = run.over(seeds: seeds) { $0.blocks(.atOnce) }.holes
+                sums = (
+                    sums.window + window.holes, sums.spread + spread, sums.paced + paced,
+                    sums.instant + instant
+                )
+                func share(_ count: Int) -> String {
+                    text(Double(count) * 10_000 / Double(window.windows))
                 }
+                print(
+                    "| \(overhead / 10_000) % | \(text(Double(run.loss) / 10_000)) % | \(run.burst) "
+                        + "| \(share(window.holes)) | \(share(spread)) | \(fewer(window.holes, spread)) "
+                        + "| \(share(paced)) | \(share(instant)) |")
             }
             print(
                 "all at \(overhead / 10_000) %: windows \(sums.window); even rate \(sums.spread) "
@@ -119,25 +120,19 @@ import Glibc
         print("| overhead | loss | burst | sliding windows | Reed–Solomon | fewer |")
         for overhead in [100_000, 200_000, 300_000] {
             var sums = (window: 0, block: 0)
-            for loss in losses {
-                for burst in bursts {
-                    var run = LossRun()
-                    run.overhead = overhead
-                    run.loss = loss
-                    run.burst = burst
-                    let window = run.over(seeds: seeds) { $0.slidingWindow() }
-                    let block = run.over(seeds: seeds) { $0.reedSolomon() }
-                    let counted = run.over(seeds: seeds) { $0.blocks(.spread) }
-                    if block.holes != counted.holes { fatalError("the coder is no Reed–Solomon code") }
-                    sums = (sums.window + window.holes, sums.block + block.holes)
-                    func percent(_ count: Int) -> String {
-                        text(Double(count) * 100 / Double(window.windows), 2)
-                    }
-                    print(
-                        "| \(overhead / 10_000) % | \(text(Double(loss) / 10_000)) % | \(burst) "
-                            + "| \(percent(window.holes)) | \(percent(block.holes)) "
-                            + "| \(fewer(window.holes, block.holes)) |")
+            for run in runs(overhead: overhead) {
+                let window = run.over(seeds: seeds) { $0.slidingWindow() }
+                let block = run.over(seeds: seeds) { $0.reedSolomon() }
+                let counted = run.over(seeds: seeds) { $0.blocks(.spread) }
+                if block.holes != counted.holes { fatalError("the coder is no Reed–Solomon code") }
+                sums = (sums.window + window.holes, sums.block + block.holes)
+                func percent(_ count: Int) -> String {
+                    text(Double(count) * 100 / Double(window.windows), 2)
                 }
+                print(
+                    "| \(overhead / 10_000) % | \(text(Double(run.loss) / 10_000)) % | \(run.burst) "
+                        + "| \(percent(window.holes)) | \(percent(block.holes)) "
+                        + "| \(fewer(window.holes, block.holes)) |")
             }
             print("all at \(overhead / 10_000) %: \(fewer(sums.window, sums.block)) fewer")
         }

@@ -66,7 +66,7 @@ struct SimulationTests {
     func collapse(mode: String) throws {
         let collapsed = Simulation.run(try multicast(collapse: true, mode: mode), seed: 3)
         let single = Simulation.run(try multicast(collapse: false, mode: mode), seed: 3)
-        #expect(collapsed.violation == nil, "\(collapsed.table)")
+        #expect(collapsed.violation == nil, "\(collapsed.report.table)")
         #expect(single.violation == nil)
         #expect(collapsed.digest == single.digest)
         #expect(collapsed.totals.deliveredCount == single.totals.deliveredCount)

@@ -30,7 +30,8 @@ struct TreeSimulationTests {
         for seed in 1...3 as ClosedRange<UInt64> {
             let result = TreeResult(running: plan, seed: seed)
             #expect(result.violation == nil, "seed \(seed)")
-            #expect(result.totals.inTimeCount == result.totals.dueCount, "seed \(seed)\n\(result.table)")
+            #expect(
+                result.totals.inTimeCount == result.totals.dueCount, "seed \(seed)\n\(result.report.table)")
             #expect(result.totals.dueCount > 20_000)
         }
     }
@@ -40,7 +41,7 @@ struct TreeSimulationTests {
         let result = TreeResult(running: try scenario("loss: \"1%\", \"loss-to\": \"5%\""), seed: 2)
         #expect(result.violation == nil)
         #expect(result.totals.repairCount > 200)
-        #expect(result.totals.inTimeCount * 1000 >= result.totals.dueCount * 998, "\(result.table)")
+        #expect(result.totals.inTimeCount * 1000 >= result.totals.dueCount * 998, "\(result.report.table)")
         #expect(result.totals.overheadPerMillion(packetByteCount: 12_500) < 100_000)
     }
 
@@ -61,7 +62,7 @@ struct TreeSimulationTests {
     func stripes() throws {
         let plan = try scenario("packets: 100, stripes: 4, strike: \"stripe\", at: \"10s\"", duration: 18)
         let result = TreeResult(running: plan, seed: 3)
-        #expect(result.violation == nil, "\(result.table)")
+        #expect(result.violation == nil, "\(result.report.table)")
         #expect(result.totals.crashCount > 0)
     }
 
@@ -72,7 +73,7 @@ struct TreeSimulationTests {
         plan.limits.split = .seconds(60)
         let result = TreeResult(running: plan, seed: 1)
         #expect(result.violation == nil)
-        #expect(result.totals.inTimeCount * 100 >= result.totals.dueCount * 80, "\(result.table)")
+        #expect(result.totals.inTimeCount * 100 >= result.totals.dueCount * 80, "\(result.report.table)")
         #expect(result.totals.inTimeCount < result.totals.dueCount)
     }
 

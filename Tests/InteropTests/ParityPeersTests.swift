@@ -36,7 +36,7 @@ struct ParityPeersTests {
             let recorder = try network.start(
                 Freshet.path,
                 [
-                    "record", place.url(), output, "--fec", "on", "--latency", "1s", "--timeout", "3s",
+                    "record", place.url(), output, "--fec", "on", "--latency", "1s", "--timeout", "8s",
                     "--stats",
                     statistics,
                 ])

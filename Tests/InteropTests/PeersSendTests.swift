@@ -55,7 +55,7 @@ struct PeersSendTests {
             let command = Peers.gstreamerReceive(place, sender.scheme, witnessed)
             let witness =
                 sender.keepsBytes ? nil : try network.start(command[0], Array(command.dropFirst()))
-            if let witness { try await place.isHeard(by: witness, sockets: 2) }
+            if let witness { try await place.isHeard(by: witness) }
 
             let words = sender.command(input, place)
             let sending =

@@ -65,8 +65,9 @@ struct CommandTests {
     @Test("The commands in the README and in CONTRIBUTING are commands")
     func pages() async throws {
         let known = [
-            "send", "watch", "record", "relay", "emulate", "simulate", "run", "check", "stages", "help",
-            "--help", "--version",
+            "send", "watch", "record", "relay", "coordinate", "top", "emulate", "simulate", "run", "check",
+            "stages",
+            "help", "--help", "--version",
         ]
         for page in ["README.md", "CONTRIBUTING.md"] {
             for line in try Repository.text(page).split(separator: "\n")

@@ -13,7 +13,7 @@ struct EmulatorTests {
         let scratch = try Scratch()
         let path = try await EmulatedPath(to: place, forward: "loss=3% delay=20", seed: seed)
         let recorder = try await Freshet.startReceiver(
-            "record", place.url(), scratch.file("out.ts"), "--latency", "60", "--timeout", "3", "--stats",
+            "record", place.url(), scratch.file("out.ts"), "--latency", "60", "--timeout", "8", "--stats",
             scratch.file("stats"),
             listeningOn: place)
         let sent = try await Freshet.run("send", input, "--to", path.entrance.url("rtp", "control=off"))

@@ -71,15 +71,16 @@ struct RecordingTests {
         try await Turnstile.shared.pass {
             let scratch = try Scratch()
             let place = Place.group()
+            // Made before the recorder's time begins to run.
+            let input = try await TestMedia.generated("ten.ts")
             let recorder = try await Freshet.startReceiver(
-                "record", place.url(), scratch.file("out.ts"), "--timeout", "1s", listeningOn: place)
-            let sender = try Freshet.start(
-                "send", try await TestMedia.generated("ten.ts"), "--to", place.url())
+                "record", place.url(), scratch.file("out.ts"), "--timeout", "3s", listeningOn: place)
+            let sender = try Freshet.start("send", input, "--to", place.url())
             try await wait(for: "bytes in the recording", within: 10) {
                 scratch.bytes("out.ts").count > 100_000
             }
             sender.signal(SIGKILL)
-            let ended = try await recorder.end(within: 5)
+            let ended = try await recorder.end(within: 15)
             #expect(ended.status == 0, "\(ended)")
             #expect(scratch.bytes("out.ts").count % 188 == 0)
         }

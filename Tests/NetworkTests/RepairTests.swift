@@ -29,7 +29,7 @@ struct RepairTests {
             let path = try await EmulatedPath(to: place, both: "delay=25 loss=\(point.loss)", seed: 11)
             let recorder = try await Freshet.startReceiver(
                 "record", place.url("rist"), scratch.file("out.ts"), "--latency", "500",
-                "--timeout", "3", "--stats", scratch.file("stats"), listeningOn: place)
+                "--timeout", "8", "--stats", scratch.file("stats"), listeningOn: place)
             let sent = try await Freshet.run("send", input, "--to", path.entrance.url("rist"))
             #expect(sent.status == 0, "\(sent)")
             try await recorder.end(within: 15)
@@ -53,7 +53,7 @@ struct RepairTests {
             let path = try await EmulatedPath(to: place, both: link, seed: 12)
             let recorder = try await Freshet.startReceiver(
                 "watch", place.url("rist"), "--latency", "auto", "--out", scratch.file("out.ts"),
-                "--timeout", "3", "--stats", scratch.file("stats"), listeningOn: place)
+                "--timeout", "8", "--stats", scratch.file("stats"), listeningOn: place)
             let sent = try await Freshet.run("send", input, "--to", path.entrance.url("rist"))
             #expect(sent.status == 0, "\(sent)")
             try await recorder.end(within: 20)
@@ -86,7 +86,7 @@ struct RepairTests {
             let output = scratch.file("out.ts")
             let recorder = try network.start(
                 1, "record", urls.joined(separator: ","), output, "--repair", "off", "--fec", "off",
-                "--timeout", "3", "--stats", scratch.file("stats"))
+                "--timeout", "8", "--stats", scratch.file("stats"))
             try await place.isHeard(by: recorder, sockets: 2)
             let sent = try await network.start(0, "send", input, "--to", urls.joined(separator: ",")).end()
             #expect(sent.status == 0, "\(sent)")
@@ -113,7 +113,7 @@ struct RepairTests {
             let members = try (1...3).map { member in
                 try network.start(
                     member, "record", "rtp://\(place.host):\(place.port)", scratch.file("\(member).ts"),
-                    "--latency", "800", "--timeout", "3", "--fec", "off", "--stats",
+                    "--latency", "800", "--timeout", "8", "--fec", "off", "--stats",
                     scratch.file("stats\(member)"))
             }
             for member in members { try await place.isHeard(by: member) }
@@ -145,7 +145,7 @@ struct RepairTests {
             let members = try (1...3).map { member in
                 try network.start(
                     member, "record", "rtp://\(place.host):\(place.port)", scratch.file("\(member).ts"),
-                    "--repair", member == 1 ? "designated" : "digest", "--latency", "800", "--timeout", "3",
+                    "--repair", member == 1 ? "designated" : "digest", "--latency", "800", "--timeout", "8",
                     "--fec", "off", "--stats", scratch.file("stats\(member)"))
             }
             for member in members { try await place.isHeard(by: member) }

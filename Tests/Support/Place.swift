@@ -62,29 +62,34 @@ public struct Place: Sendable {
         return "\(scheme)://\(host):\(port)" + (query.isEmpty ? "" : "?" + query)
     }
 
-    /// Waits until a socket is bound to the media port and, for a group, a membership exists.
-    public func isHeard(by receiver: Running? = nil, sockets: Int = 1) async throws {
-        try await wait(for: "a receiver of \(address):\(port)", within: 15) {
-            if let receiver, receiver.hasEnded {
+    /// Waits until `receiver`, or a process that it started, has bound so many sockets to the media port and, for a
+    /// group, a membership exists.
+    public func isHeard(by receiver: Running, sockets: Int = 1) async throws {
+        try await wait(for: "a receiver of \(address):\(port)", within: 30) {
+            if receiver.hasEnded {
                 throw TimedOut("\(receiver.command) to listen; it ended: \(receiver.errors.suffix(1000))")
             }
             // The tables of the receiver's own network.
-            let tables = "/proc/\(receiver.map { "\($0.identifier)" } ?? "self")/net/"
-            return try boundSocketCount(tables) >= sockets && hasMembership(tables)
+            let tables = "/proc/\(receiver.identifier)/net/"
+            let bound = boundSockets(tables)
+            guard bound.count >= sockets, try hasMembership(tables) else { return false }
+            return bound.intersection(OpenSockets.ofFamily(receiver.identifier)).count >= sockets
         }
     }
 
-    private func boundSocketCount(_ tables: String) throws -> Int {
+    /// The inodes of the sockets that are bound to the media port.
+    private func boundSockets(_ tables: String) -> Set<Substring> {
         let wanted = ":" + String(format: "%04X", port)
-        var count = 0
+        var inodes: Set<Substring> = []
         for table in ["udp", "udp6"] {
             let text = (try? String(contentsOfFile: tables + table, encoding: .utf8)) ?? ""
             for line in text.split(separator: "\n") {
+                // Number, own address, peer, state, queues, timer, retransmissions, user, time-out, inode.
                 let fields = line.split(separator: " ", omittingEmptySubsequences: true)
-                if fields.count > 1, fields[1].hasSuffix(wanted) { count += 1 }
+                if fields.count > 9, fields[1].hasSuffix(wanted) { inodes.insert(fields[9]) }
             }
         }
-        return count
+        return inodes
     }
 
     private func hasMembership(_ tables: String) throws -> Bool {

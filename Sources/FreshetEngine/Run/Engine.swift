@@ -1,6 +1,4 @@
-internal import CLinux
 public import FreshetCore
-internal import FreshetMedia
 internal import FreshetMedia
 internal import FreshetNet
 
@@ -29,7 +27,7 @@ public final class Engine {
     public init(_ pipeline: Pipeline, options: EngineOptions = EngineOptions()) throws(PipelineError) {
         self.pipeline = pipeline
         self.options = options
-        seed = options.seed ?? Engine.systemSeed()
+        seed = options.seed ?? SystemRandom.next()
         do {
             controlWakeup = try Wakeup()
             control = try Poller()
@@ -37,12 +35,6 @@ public final class Engine {
         } catch { throw PipelineError(.failure, error.description) }
         var builder = EngineBuilder(options: options, seed: seed, controlWakeup: controlWakeup)
         loops = try builder.loops(for: pipeline)
-    }
-
-    private static func systemSeed() -> UInt64 {
-        var seed: UInt64 = 0
-        _ = clinux_random(&seed)
-        return seed
     }
 
     // MARK: Running
@@ -67,7 +59,6 @@ public final class Engine {
     public func start() throws(PipelineError) {
         precondition(!hasStarted, "an engine runs once")
         hasStarted = true
-        MediaInterrupt.clear()
         MediaInterrupt.clear()
         if options.threads == .inline {
             for loop in loops { loop.start() }

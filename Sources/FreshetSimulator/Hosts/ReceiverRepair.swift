@@ -122,7 +122,8 @@ struct ReceiverRepair: ~Copyable {
     mutating func drain(_ line: inout HostLine) {
         if naive.value != nil { drainNaive(&line) }
         if unicast.value != nil { drainUnicast(&line) }
-        if group.value != nil { drainGroup(&line) }
+        let flaw = flaw
+        group.drain(&line) { Self.send($0, to: $1, flaw, &$2) }
     }
 
     private mutating func drainNaive(_ line: inout HostLine) {
@@ -133,7 +134,7 @@ struct ReceiverRepair: ~Copyable {
         packet.append(byteCount: 512) { byteCount = naive.value?.pointee.request(into: &$0, now: now) ?? 0 }
         if byteCount == 0 { return }
         packet.removeLast(512 - byteCount)
-        send(packet, to: .peer(source), &line)
+        Self.send(packet, to: .peer(source), flaw, &line)
     }
 
     private mutating func drainUnicast(_ line: inout HostLine) {
@@ -146,43 +147,16 @@ struct ReceiverRepair: ~Copyable {
             }
             guard let byteCount else { return }
             packet.removeLast(1400 - byteCount)
-            send(packet, to: .peer(source), &line)
+            Self.send(packet, to: .peer(source), flaw, &line)
         }
     }
 
-    private mutating func drainGroup(_ line: inout HostLine) {
-        let now = line.now
-        while true {
-            var transmit: (destination: Destination, byteCount: Int)?
-            var packet = line.allocateControl()
-            packet.append(byteCount: 512) {
-                transmit = group.value?.pointee.nextTransmit(into: &$0, now: now)
-            }
-            guard let transmit else { break }
-            packet.removeLast(512 - transmit.byteCount)
-            send(packet, to: Outgoing.Scope(transmit.destination), &line)
-        }
-        while let repair = group.value?.pointee.nextRepair(pool: line.mediaPool, now: now) {
-            let scope = Outgoing.Scope(repair.destination)
-            line.send(repair.takePacket(), .media, to: scope)
-        }
-    }
-
-    private func send(_ packet: consuming Packet, to scope: Outgoing.Scope, _ line: inout HostLine) {
+    private static func send(
+        _ packet: consuming Packet, to scope: Outgoing.Scope, _ flaw: HostPlan.Flaw, _ line: inout HostLine
+    ) {
         if flaw == .storm {
             for _ in 1..<40 { line.send(packet.share(), .control, to: scope) }
         }
         line.send(packet, .control, to: scope)
-    }
-}
-
-extension Outgoing.Scope {
-    /// The way to what a node calls `destination`.
-    init(_ destination: Destination) {
-        switch destination {
-        case .peer(let peer): self = .peer(Int32(bitPattern: peer.number))
-        case .group: self = .group(path: 0)
-        case .segment: self = .segment(path: 0)
-        }
     }
 }

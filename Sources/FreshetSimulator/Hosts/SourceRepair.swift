@@ -53,7 +53,7 @@ struct SourceRepair: ~Copyable {
     /// Puts what is due on the wire.
     mutating func drain(_ line: inout HostLine) {
         if unicast.value != nil { drainUnicast(&line) }
-        if group.value != nil { drainGroup(&line) }
+        group.drain(&line) { $2.send($0, .control, to: $1) }
     }
 
     private mutating func drainUnicast(_ line: inout HostLine) {
@@ -71,24 +71,6 @@ struct SourceRepair: ~Copyable {
         while let repair = unicast.value?.pointee.nextRepair(pool: line.mediaPool, now: now) {
             let peer = Int32(bitPattern: repair.peer.number)
             line.send(repair.takePacket(), .media, to: .peer(peer))
-        }
-    }
-
-    private mutating func drainGroup(_ line: inout HostLine) {
-        let now = line.now
-        while true {
-            var transmit: (destination: Destination, byteCount: Int)?
-            var packet = line.allocateControl()
-            packet.append(byteCount: 512) {
-                transmit = group.value?.pointee.nextTransmit(into: &$0, now: now)
-            }
-            guard let transmit else { break }
-            packet.removeLast(512 - transmit.byteCount)
-            line.send(packet, .control, to: Outgoing.Scope(transmit.destination))
-        }
-        while let repair = group.value?.pointee.nextRepair(pool: line.mediaPool, now: now) {
-            let scope = Outgoing.Scope(repair.destination)
-            line.send(repair.takePacket(), .media, to: scope)
         }
     }
 }

@@ -3,7 +3,7 @@ import FreshetCore
 extension SimulationResult {
     /// Each figure with its name in the JSON, its words in the table and its text. Shares are decimal numbers
     /// of all, times are milliseconds.
-    private var figures: [(name: String, words: String, text: String)] {
+    private var figures: [RunReport.Figure] {
         let expected = totals.deliveredCount + totals.residualCount
         return [
             ("receivers", "receivers", "\(receiverCount)"),
@@ -56,48 +56,18 @@ extension SimulationResult {
         ]
     }
 
-    /// A table for people.
-    public var table: String {
-        var lines = ["\(scenario), seed \(seed)"]
-        for figure in figures {
-            let fill = String(repeating: " ", count: max(1, 38 - figure.words.count))
-            lines.append("  \(figure.words)\(fill)\(figure.text)")
-        }
-        lines.append("  digest" + String(repeating: " ", count: 32) + digest.description)
-        return lines.joined(separator: "\n")
-    }
-
-    /// One JSON object. What the run took in real time is the caller's to know: `realNanoseconds` when it was
-    /// measured.
-    public func json(realNanoseconds: Int64? = nil) -> String {
-        var members = ["\"scenario\": \"\(escaped(scenario))\"", "\"seed\": \(seed)"]
-        members += figures.map { "\"\($0.name)\": \($0.text)" }
-        members.append("\"digest\": \"\(digest)\"")
-        if let realNanoseconds {
-            members.append("\"realSeconds\": \(Self.decimal(realNanoseconds, 1_000_000_000, 3))")
-            members.append("\"speed\": \(Self.decimal(span.count, realNanoseconds, 2))")
-        }
-        if let violation {
-            members.append("\"violation\": \"\(violation.invariant.rawValue)\"")
-            members.append("\"violationAt\": \(Self.decimal(violation.time.nanoseconds, 1_000_000_000, 6))")
-            members.append("\"violationHost\": \"\(escaped(violation.host))\"")
-            members.append("\"violationDetail\": \"\(escaped(violation.detail))\"")
-        }
-        return "{" + members.joined(separator: ", ") + "}"
-    }
-
-    private func escaped(_ text: String) -> String {
-        String(text.map { $0 == "\"" || $0 == "\\" ? "'" : $0 })
+    /// What is told of the run.
+    public var report: RunReport {
+        RunReport(
+            scenario: scenario, seed: seed, figures: figures, wordWidth: 38, span: span, digest: digest,
+            violation: violation)
     }
 
     private static func milliseconds(_ nanoseconds: Int64) -> String { decimal(nanoseconds, 1_000_000, 3) }
 
-    /// `part` / `whole` with `digits` digits after the point, rounded down; 0 when `whole` is.
-    static func decimal<Number: BinaryInteger>(_ part: Number, _ whole: Number, _ digits: Int) -> String {
-        if whole == 0 { return "0" }
-        let scale = (0..<digits).reduce(Int128(1)) { product, _ in product * 10 }
-        let value = Int128(part) * scale / Int128(whole)
-        let fraction = String(value % scale)
-        return "\(value / scale)." + String(repeating: "0", count: digits - fraction.count) + fraction
+    private static func decimal<Number: BinaryInteger>(
+        _ part: Number, _ whole: Number, _ digits: Int
+    ) -> String {
+        RunReport.decimal(part, whole, digits)
     }
 }

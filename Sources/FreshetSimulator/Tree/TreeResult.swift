@@ -47,11 +47,11 @@ public struct TreeResult: Sendable {
     }
 
     /// Each figure with its name in the JSON, its words in the table and its text.
-    private var figures: [(name: String, words: String, text: String)] {
+    private var figures: [RunReport.Figure] {
         healthFigures + shapeFigures + costFigures
     }
 
-    private var healthFigures: [(name: String, words: String, text: String)] {
+    private var healthFigures: [RunReport.Figure] {
         let late = totals.dueCount - totals.inTimeCount
         let whole = totals.survivorCount - totals.brokenCount
         return [
@@ -93,7 +93,7 @@ public struct TreeResult: Sendable {
         ]
     }
 
-    private var shapeFigures: [(name: String, words: String, text: String)] {
+    private var shapeFigures: [RunReport.Figure] {
         [
             ("depthP50", "depth, p50", "\(totals.depth.quantile(50, of: 100))"),
             ("depthP99", "    p99", "\(totals.depth.quantile(99, of: 100))"),
@@ -118,7 +118,7 @@ public struct TreeResult: Sendable {
         ]
     }
 
-    private var costFigures: [(name: String, words: String, text: String)] {
+    private var costFigures: [RunReport.Figure] {
         let useful = totals.deliveredCount * Int64(packetByteCount)
         let coordinatorShare = measuredSeconds * 1_000_000_000
         return [
@@ -154,42 +154,16 @@ public struct TreeResult: Sendable {
         ]
     }
 
-    /// A table for people.
-    public var table: String {
-        var lines = ["\(scenario), seed \(seed)"]
-        for figure in figures {
-            let fill = String(repeating: " ", count: max(1, 46 - figure.words.count))
-            lines.append("  \(figure.words)\(fill)\(figure.text)")
-        }
-        lines.append("  digest" + String(repeating: " ", count: 40) + digest.description)
-        return lines.joined(separator: "\n")
-    }
-
-    /// One JSON object. What the run took in real time is the caller's to know.
-    public func json(realNanoseconds: Int64? = nil) -> String {
-        var members = ["\"scenario\": \"\(escaped(scenario))\"", "\"seed\": \(seed)"]
-        members += figures.map { "\"\($0.name)\": \($0.text)" }
-        members.append("\"digest\": \"\(digest)\"")
-        if let realNanoseconds {
-            members.append("\"realSeconds\": \(decimal(realNanoseconds, 1_000_000_000, 3))")
-            members.append("\"speed\": \(decimal(span.count, realNanoseconds, 2))")
-        }
-        if let violation {
-            members.append("\"violation\": \"\(violation.invariant.rawValue)\"")
-            members.append("\"violationAt\": \(decimal(violation.time.nanoseconds, 1_000_000_000, 6))")
-            members.append("\"violationHost\": \"\(escaped(violation.host))\"")
-            members.append("\"violationDetail\": \"\(escaped(violation.detail))\"")
-        }
-        return "{" + members.joined(separator: ", ") + "}"
-    }
-
-    private func escaped(_ text: String) -> String {
-        String(text.map { $0 == "\"" || $0 == "\\" ? "'" : $0 })
+    /// What is told of the run.
+    public var report: RunReport {
+        RunReport(
+            scenario: scenario, seed: seed, figures: figures, wordWidth: 46, span: span, digest: digest,
+            violation: violation)
     }
 
     private func milliseconds(_ nanoseconds: Int64) -> String { decimal(nanoseconds, 1_000_000, 1) }
 
     private func decimal<Number: BinaryInteger>(_ part: Number, _ whole: Number, _ digits: Int) -> String {
-        SimulationResult.decimal(part, whole, digits)
+        RunReport.decimal(part, whole, digits)
     }
 }

@@ -6,8 +6,8 @@ import Glibc
 
 /// `freshet emulate FILE` and `freshet emulate --listen … --to …`: a bad network between real programs.
 struct EmulateCommand {
-    private var file: String?
-    private var options: [String: String] = [:]
+    private let file: String?
+    private let options: OptionWords
 
     private static let optionNames = [
         "listen", "to", "ports", "interface", "both", "forward", "back", "seed", "for", "stats",
@@ -54,27 +54,10 @@ struct EmulateCommand {
     }
 
     private init(_ words: [String]) throws(PipelineError) {
-        var rest = words[...]
-        while let word = rest.popFirst() {
-            guard word.hasPrefix("--") else {
-                if file != nil { throw .usage("emulate does not know what to do with '\(word)'") }
-                file = word
-                continue
-            }
-            var name = String(word.dropFirst(2))
-            var text: String?
-            if let sign = name.firstIndex(of: "=") {
-                text = String(name[name.index(after: sign)...])
-                name = String(name[..<sign])
-            }
-            guard EmulateCommand.optionNames.contains(name) else {
-                let known = EmulateCommand.optionNames.map { "--" + $0 }.joined(separator: ", ")
-                throw .usage("emulate has no option --\(name); it has \(known)")
-            }
-            guard let value = text ?? rest.popFirst() else {
-                throw .usage("emulate: --\(name) needs a value after it")
-            }
-            options[name] = value
+        options = try OptionWords(words, of: "emulate", valued: EmulateCommand.optionNames, flags: [])
+        file = options.rest.first
+        if options.rest.count > 1 {
+            throw .usage("emulate does not know what to do with '\(options.rest[1])'")
         }
     }
 
@@ -86,19 +69,19 @@ struct EmulateCommand {
             }
             plan = try EmulationFile.read(text, file: file)
         }
-        if options["listen"] != nil || options["to"] != nil || file == nil {
-            guard let listen = options["listen"], let target = options["to"] else {
+        if options.text("listen") != nil || options.text("to") != nil || file == nil {
+            guard let listen = options.text("listen"), let target = options.text("to") else {
                 throw .usage("emulate needs a file, or both --listen and --to")
             }
-            let both = options["both"].map { $0 + " " } ?? ""
-            guard let portCount = Int(options["ports"] ?? "2"), (1...64).contains(portCount) else {
+            let both = options.text("both").map { $0 + " " } ?? ""
+            guard let portCount = Int(options.text("ports") ?? "2"), (1...64).contains(portCount) else {
                 throw .usage("--ports must be a whole number from 1 to 64")
             }
             try plan.addProxy(
-                listen: listen, target: target, portCount: portCount, interface: options["interface"],
-                forward: both + (options["forward"] ?? ""), back: both + (options["back"] ?? ""))
+                listen: listen, target: target, portCount: portCount, interface: options.text("interface"),
+                forward: both + (options.text("forward") ?? ""), back: both + (options.text("back") ?? ""))
         }
-        if let text = options["seed"] {
+        if let text = options.text("seed") {
             guard let seed = UInt64(text) else {
                 throw .usage("--seed must be a whole number, not '\(text)'")
             }
@@ -108,7 +91,7 @@ struct EmulateCommand {
     }
 
     private func span() throws(PipelineError) -> Nanoseconds? {
-        guard let text = options["for"] else { return nil }
+        guard let text = options.text("for") else { return nil }
         do {
             let value = try ParameterReader.read(
                 text, as: StageParameter("--for", .seconds, default: nil, ""), of: "emulate")
@@ -143,7 +126,7 @@ struct EmulateCommand {
     }
 
     private func statisticsFile() throws(PipelineError) -> Int32 {
-        guard let path = options["stats"] else { return STDOUT_FILENO }
+        guard let path = options.text("stats") else { return STDOUT_FILENO }
         if path == "-" { return STDERR_FILENO }
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         if descriptor < 0 {

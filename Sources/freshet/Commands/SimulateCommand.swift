@@ -117,7 +117,7 @@ struct SimulateCommand {
         let began = SimulateCommand.nanoseconds
         let result = TreeResult(running: scenario, seed: seed, realTime: { SimulateCommand.nanoseconds })
         let took = max(1, SimulateCommand.nanoseconds - began)
-        tell(result.table, result.json(realNanoseconds: took), result.span, took)
+        tell(result.report, result.span, took)
         return status(result.violation)
     }
 
@@ -128,13 +128,13 @@ struct SimulateCommand {
         let began = SimulateCommand.nanoseconds
         let result = Simulation.run(scenario, seed: seed)
         let took = max(1, SimulateCommand.nanoseconds - began)
-        tell(result.table, result.json(realNanoseconds: took), result.span, took)
+        tell(result.report, result.span, took)
         return status(result.violation)
     }
 
-    private func tell(_ table: String, _ json: String, _ span: Nanoseconds, _ took: Int64) {
-        if wantsJSON { return Terminal.print(json) }
-        Terminal.print(table)
+    private func tell(_ report: RunReport, _ span: Nanoseconds, _ took: Int64) {
+        if wantsJSON { return Terminal.print(report.json(realNanoseconds: took)) }
+        Terminal.print(report.table)
         let speed = span.count / max(1, took / 10)
         Terminal.print("  real time, ms                         \(took / 1_000_000)")
         Terminal.print("  times faster than real time           \(speed / 10).\(speed % 10)")

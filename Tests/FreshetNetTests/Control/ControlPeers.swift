@@ -25,33 +25,31 @@ struct ControlPeers {
     func url(of server: ControlServer) -> ControlURL {
         ControlURL(host: "127.0.0.1", port: UInt16(server.port), name: "show", pin: certificate.pin)
     }
-}
 
-extension ControlClient {
-    /// The next event, within ten seconds.
-    func wait() throws -> ControlEvent {
+    /// What `next` gives, waited for by `descriptor`, within ten seconds.
+    static func wait<Event>(for descriptor: Int32, _ next: () -> Event?) throws -> Event {
         let deadline = MonotonicClock.now + .seconds(10)
         var poller = try Poller()
         try poller.add(descriptor, tag: 1)
         while true {
             if let event = next() { return event }
-            if MonotonicClock.now > deadline { throw ControlPeers.TooLate() }
+            if MonotonicClock.now > deadline { throw TooLate() }
             _ = try poller.wait(until: deadline)
         }
+    }
+}
+
+extension ControlClient {
+    /// The next event, within ten seconds.
+    func wait() throws -> ControlEvent {
+        try ControlPeers.wait(for: descriptor, next)
     }
 }
 
 extension ControlServer {
     /// The next event, within ten seconds.
     func wait() throws -> ControlServerEvent {
-        let deadline = MonotonicClock.now + .seconds(10)
-        var poller = try Poller()
-        try poller.add(descriptor, tag: 1)
-        while true {
-            if let event = next() { return event }
-            if MonotonicClock.now > deadline { throw ControlPeers.TooLate() }
-            _ = try poller.wait(until: deadline)
-        }
+        try ControlPeers.wait(for: descriptor, next)
     }
 
     /// The number of the connection that opens next.

@@ -114,12 +114,17 @@ import Testing
             }
             bench.run(to: bench.now + .milliseconds(4))
         }
+        expectHealed(bench, after: 1200, missing: 100)
+    }
+
+    /// Sends one last packet, without loss: of what was lost, `missing` in all, everything comes back.
+    private func expectHealed(_ bench: GroupBench, after last: Int64, missing expected: Int) {
         bench.isLost = { _, _ in false }
-        bench.send(1200)
+        bench.send(last)
         bench.run(to: bench.now + .seconds(1))
         let missing = bench.records.values.reduce(0) { $0 + $1.missing }
         let healed = bench.records.values.reduce(0) { $0 + $1.healed }
-        #expect(missing == 100)
+        #expect(missing == expected)
         #expect(healed == missing)
     }
 
@@ -134,13 +139,7 @@ import Testing
             }
             bench.run(to: bench.now + .milliseconds(4))
         }
-        bench.isLost = { _, _ in false }
-        bench.send(1400)
-        bench.run(to: bench.now + .seconds(1))
-        let missing = bench.records.values.reduce(0) { $0 + $1.missing }
-        let healed = bench.records.values.reduce(0) { $0 + $1.healed }
-        #expect(missing == 200)
-        #expect(healed == missing)
+        expectHealed(bench, after: 1400, missing: 200)
     }
 
     @Test func whateverComesIsReadWithoutHarm() {
