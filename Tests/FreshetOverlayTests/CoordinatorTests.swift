@@ -131,6 +131,21 @@ final class CoordinatorBench {
         }
     }
 
+    /// A full tree of 100 below fan-outs of 4 is 4 deep; one more level is granted.
+    @Test(arguments: [true, false])
+    func aHundredWithFourPlacesEachAreFiveDeepAtMost(startTogether: Bool) {
+        for seed in UInt64(1)...10 {
+            let bench = CoordinatorBench(seed: seed) { if startTogether { $0.waitForMembers = 100 } }
+            _ = bench.join(.source, children: 4)
+            let viewers = (0..<100).map { _ in bench.join(children: 4) }
+            var found: [Int] = []
+            for viewer in viewers {
+                found.append(bench.coordinator.depth(of: bench.member(viewer), stripe: 0) ?? .max)
+            }
+            #expect(found.max().map { $0 <= 5 } == true, "seed \(seed): \(found)")
+        }
+    }
+
     @Test func withSeveralStripesNearlyEverybodyForwardsOne() {
         let bench = CoordinatorBench { $0.stripeCount = 4 }
         _ = bench.join(.source, children: 4)

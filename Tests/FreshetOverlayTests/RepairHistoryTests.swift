@@ -48,8 +48,19 @@ import Testing
         }
         let times = [history.lateSince(12), history.lateSince(13)]
         #expect(times == [Instant(nanoseconds: 12), nil])
-        note(&history, 9)
-        #expect(!history.contains(9) && history.count == 6)
+        history.removeAll()
+        #expect(pool.usedCount == 0)
+    }
+
+    @Test func aStreamMayBeginWithAPacketThatIsNotItsFirst() {
+        var history = RepairHistory(capacity: 64, duration: Nanoseconds(100))
+        for sequence in [12, 10, 13, 11] as [Int64] { note(&history, sequence, at: sequence) }
+        #expect(history.count == 4 && history.lowest == 10)
+        // What was kept and let go does not come in again.
+        history.expire(Instant(nanoseconds: 111))
+        #expect(history.lowest == 12)
+        note(&history, 11, at: 111)
+        #expect(!history.contains(11) && history.count == 2)
         history.removeAll()
         #expect(pool.usedCount == 0)
     }

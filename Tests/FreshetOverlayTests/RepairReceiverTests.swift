@@ -85,6 +85,34 @@ import Testing
         #expect(receiver.statistics.recovered == 1 && receiver.openHoleCount == 3)
     }
 
+    @Test func aStripeIsAskedForItsOwnNumbersOnly() {
+        var receiver = RepairBench.receiver { $0.stride = 4 }
+        for sequence in stride(from: 65_521, through: 65_533, by: 4) {
+            _ = note(&receiver, Int64(sequence), 0)
+        }
+        #expect(receiver.openHoleCount == 0)
+        _ = note(&receiver, 65_545, 1)
+        #expect(RepairBench.asked(RepairBench.drain(&receiver, RepairBench.instant(1))) == [1, 5])
+        _ = note(&receiver, 65_537, 2, repair: true)
+        // The stream has come to a packet of another stripe.
+        receiver.noteHighest(65_551, now: RepairBench.instant(2))
+        #expect(receiver.openHoleCount == 2 && receiver.highestSequence == 65_549)
+    }
+
+    @Test func whatLiesBeforeTheFirstPacketIsAskedForOnceItIsKnown() {
+        var receiver = RepairBench.receiver {
+            $0.stride = 4
+            $0.wantsHead = false
+        }
+        _ = note(&receiver, 117, 0)
+        _ = note(&receiver, 109, 1)
+        #expect(receiver.openHoleCount == 1, "113 lies between")
+        receiver.noteFirst(100, now: RepairBench.instant(2))
+        #expect(RepairBench.asked(RepairBench.drain(&receiver, RepairBench.instant(2))) == [101, 105, 113])
+        receiver.noteFirst(90, now: RepairBench.instant(300))
+        #expect(receiver.openHoleCount == 3, "too late: nobody waits for it any more")
+    }
+
     @Test func freshetIsAskedInItsOwnWay() {
         var receiver = RepairBench.receiver()
         _ = note(&receiver, 100, 0)

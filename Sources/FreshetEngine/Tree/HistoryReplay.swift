@@ -12,6 +12,8 @@ struct HistoryReplay {
     struct Job {
         var link: UInt16
         var stripes: StripeSet
+        /// The first packet that it wants.
+        var first: Int64
         /// The next packet to send.
         var next: Int64
     }
@@ -40,15 +42,23 @@ struct HistoryReplay {
     /// True when `link` is not up with some stripe yet.
     func isCatchingUp(_ link: UInt16) -> Bool { jobs.contains { $0.link == link } }
 
-    /// Sends `stripes` to `link` from packet `next` on.
+    /// Sends `stripes` to `link` from packet `next` on; `Int64.min` for all that is kept.
     mutating func begin(_ link: UInt16, _ stripes: StripeSet, from next: Int64, now: Instant) {
         for index in jobs.indices where jobs[index].link == link {
             jobs[index].stripes.formUnion(stripes)
+            jobs[index].first = min(jobs[index].first, next)
             jobs[index].next = min(jobs[index].next, next)
             return
         }
-        jobs.append(Job(link: link, stripes: stripes, next: next))
+        jobs.append(Job(link: link, stripes: stripes, first: next, next: next))
         deadline = min(deadline ?? now, now)
+    }
+
+    /// Who has been sent what is behind packet `sequence` of `stripe`, which comes only now: nobody else would send it.
+    func missing(_ sequence: Int64, _ stripe: Int, _ body: (UInt16) -> Void) {
+        for job in jobs where job.first <= sequence && sequence < job.next && job.stripes.has(stripe) {
+            body(job.link)
+        }
     }
 
     /// `link` is gone.

@@ -55,9 +55,12 @@ extension TreeMember {
         case .consumed: break
         case .rejected: if final == nil { context.counters.add(.malformed) }
         case .neighbour(let link):
-            repair.read(
-                packet.bytes, link: link, isAbove: node.isAbove(link),
-                isBelow: node.isBelow(link), now: context.now)
+            if node.isAbove(link) {
+                repair.read(packet.bytes, now: context.now) {
+                    node.repairLink(stripe: $0, attempt: 0) == link
+                }
+            }
+            if node.isBelow(link) { repair.answer(packet.bytes, to: link, now: context.now) }
         }
         // What a message opened must be known before the packets behind it come.
         handleEvents(context: &context)
@@ -133,6 +136,7 @@ extension TreeMember {
         isAligned = true
         suspect = nil
         sequence.reset(near: known)
+        repair.split(into: node.stripeCount)
         return true
     }
 
@@ -153,21 +157,23 @@ extension TreeMember {
     /// Keeps a new packet for those who ask for it, and forwards it.
     @inline(__always)
     func keep(_ packet: borrowing Packet, stripe: Int, now: Instant) {
-        repair.note(packet, now: now)
+        repair.note(packet, stripe: stripe, now: now)
         byteCount &+= packet.byteCount
         let info = packet.info
-        if began == nil { began = (info.extendedSequence, now) }
+        if began == nil { began = now }
         start.note(packet.bytes, from: Int(info.headerByteCount), sequence: info.extendedSequence)
         replay.noteHighest(info.extendedSequence, now: now)
         if stripe < fanOuts.count { fanOuts[stripe].append(packet, now: now) }
+        if !replay.isEmpty {
+            replay.missing(info.extendedSequence, stripe) { send(packet.bytes, link: Int($0)) }
+        }
     }
 
     /// Where a child begins that has nothing yet: at the last keyframe. While the stream is young, at its beginning: those
     /// whom the source waited for get all of it, however long their handshakes take.
     private func firstToSend(_ now: Instant) -> Int64 {
-        let kept = repair.sender.keptNumbers?.lowerBound ?? 0
-        if let began, began.sequence >= kept, now - began.at < TreeMember.youth { return began.sequence }
-        return start.sequence ?? kept
+        if let began, now - began < TreeMember.youth { return .min }
+        return start.sequence ?? repair.sender.keptNumbers?.lowerBound ?? .min
     }
 
     // MARK: Neighbours
@@ -187,7 +193,7 @@ extension TreeMember {
             replay.begin(UInt16(link), stripes, from: first, now: context.now)
             mustRebuild = true
         case .childrenChanged: mustRebuild = true
-        case .parentChanged: repair.changeParent(now: context.now)
+        case .parentChanged(let stripe, _): repair.changeParent(of: stripe, now: context.now)
         case .ended(let sequence):
             final = (sequence, context.now)
             if !node.isSource { repair.noteHighest(sequence, now: context.now) }

@@ -61,8 +61,8 @@ final class TreeMember {
     @exclusivity(unchecked) var hasLeft = false
     /// Bytes of media since the last figures for the coordinator, when those were, and what was counted until then.
     @exclusivity(unchecked) var byteCount = 0
-    /// The first packet of the stream that it had, and when.
-    @exclusivity(unchecked) var began: (sequence: Int64, at: Instant)?
+    /// When its first packet came.
+    @exclusivity(unchecked) var began: Instant?
     @exclusivity(unchecked) private var figuresAt: Instant
     @exclusivity(unchecked) private var lastCounts = (recovered: 0, lost: 0)
     @exclusivity(unchecked) var refusal: String?
@@ -121,7 +121,7 @@ final class TreeMember {
         transmit()
         runReplay(context: &context)
         repair.run(
-            context: &context, target: { node.repairLink(stripe: 0, attempt: $0) },
+            context: &context, target: { node.repairLink(stripe: $0, attempt: $1) },
             { bytes, link in
                 // Who is still being sent the history must not take what is still to come for lost.
                 if !isControl(bytes) || !replay.isCatchingUp(UInt16(link)) { send(bytes, link: link) }

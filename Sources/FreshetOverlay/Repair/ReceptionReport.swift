@@ -22,9 +22,9 @@ struct ReceptionReport: Sendable {
         lastReportArrival = now
     }
 
-    /// The report block that is due now.
-    mutating func block(ssrc: UInt32, highest: Int64, now: Instant) -> ReportBlock {
-        let expected = Int(highest &- first) + 1
+    /// The report block that is due now; each packet's number is `stride` above that of the one before.
+    mutating func block(ssrc: UInt32, highest: Int64, stride: Int64, now: Instant) -> ReportBlock {
+        let expected = Int((highest &- first) / stride) + 1
         let newExpected = expected - lastExpected
         let newLost = newExpected - (received - lastReceived)
         lastExpected = expected

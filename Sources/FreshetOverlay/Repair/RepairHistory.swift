@@ -12,6 +12,8 @@ public struct RepairHistory: ~Copyable {
     private let mask: Int64
     private let duration: Nanoseconds
     private var oldest: Int64 = 0
+    /// What is below has been kept and let go: it does not come in again.
+    private var floor: Int64 = .min
     /// The highest sequence number kept; `nil` before the first.
     public private(set) var highest: Int64?
     /// Packets kept now.
@@ -53,7 +55,9 @@ public struct RepairHistory: ~Copyable {
 
     @inline(never)
     private mutating func noteLate(_ packet: borrowing Packet, _ sequence: Int64, _ now: Instant) {
-        guard sequence >= oldest, slots.isEmpty(Int(sequence & mask)) else { return }
+        guard sequence >= floor, slots.isEmpty(Int(sequence & mask)) else { return }
+        // A stream whose parts come by different ways may begin with a packet that is not its first.
+        oldest = min(oldest, sequence)
         slots.put(packet.share(), at: Int(sequence & mask))
         sentAt[Int(sequence & mask)] = now
         isLate[Int(sequence & mask)] = true
@@ -72,12 +76,14 @@ public struct RepairHistory: ~Copyable {
         } else {
             removeAll()
             oldest = sequence
+            floor = .min
         }
     }
 
     private mutating func drop(_ sequence: Int64) {
         if slots.take(Int(sequence & mask)) != nil { count &-= 1 }
         oldest = sequence &+ 1
+        floor = oldest
     }
 
     /// Lets packets go that are too old at `now`.
@@ -132,5 +138,6 @@ public struct RepairHistory: ~Copyable {
         guard let highest else { return }
         while oldest <= highest, count > 0 { drop(oldest) }
         self.highest = nil
+        floor = .min
     }
 }

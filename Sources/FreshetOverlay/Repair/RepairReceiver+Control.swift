@@ -30,7 +30,10 @@ extension RepairReceiver {
             UInt16(truncatingIfNeeded: heartbeat.highestSequence) &- UInt16(truncatingIfNeeded: highest)
         let last = highest &+ Int64(Int16(bitPattern: step))
         noteHighest(last, now: now)
-        if heartbeat.packetCount < 1 << 20 { noteFirst(last &+ 1 &- Int64(heartbeat.packetCount), now: now) }
+        guard configuration.wantsHead, !isHeadKnown, heartbeat.packetCount < 1 << 20 else { return }
+        isHeadKnown = true
+        let first = last &+ 1 &- Int64(heartbeat.packetCount)
+        if firstSequence &- first <= RepairReceiver.jumpLimit { noteFirst(first, now: now) }
     }
 
     // MARK: Time
@@ -165,7 +168,8 @@ extension RepairReceiver {
             now + (isKnown ? configuration.reportInterval : min(echo.interval, configuration.reportInterval))
         ageTolerance()
         if configuration.fitsLatency { fitLatency(now) }
-        let block = report.block(ssrc: ssrc, highest: highest, now: now)
+        let block = report.block(
+            ssrc: ssrc, highest: highest, stride: configuration.stride, now: now)
         var writer = CompoundWriter(&bytes)
         writer.writeReceiverReport(ssrc: configuration.ssrc, block: block)
         writer.writeDescription(ssrc: configuration.ssrc, name: configuration.name)

@@ -31,6 +31,8 @@ public struct RepairReceiver: ~Copyable {
         public var takesParity = false
         /// Packets sent before the first one that came are wanted too, when the source says that there were any.
         public var wantsHead = true
+        /// From one packet of the receiver's to the next: 1, or how many stripes there are when it has one of them.
+        public var stride: Int64 = 1
         /// The goals of repair.
         public var policy = RepairPolicy()
 
@@ -155,7 +157,7 @@ public struct RepairReceiver: ~Copyable {
     public mutating func note(
         sequence: Int64, isRetransmission: Bool, mediaSSRC ssrc: UInt32, byteCount: Int, arrival: Instant
     ) -> Verdict {
-        if sequence == highest &+ 1, !isRetransmission, suspect == nil {
+        if sequence == highest &+ configuration.stride, !isRetransmission, suspect == nil {
             highest = sequence
             meanInterval &+= ((arrival - lastArrival).count &- meanInterval) >> 6
             lastArrival = arrival
@@ -198,16 +200,17 @@ public struct RepairReceiver: ~Copyable {
     }
 
     private mutating func noteAhead(_ sequence: Int64, _ arrival: Instant) {
-        if sequence &- highest > RepairReceiver.jumpLimit {
-            guard let other = suspect, abs(sequence &- other) <= RepairReceiver.jumpLimit else {
+        let jumpLimit = RepairReceiver.jumpLimit * configuration.stride
+        if sequence &- highest > jumpLimit {
+            guard let other = suspect, abs(sequence &- other) <= jumpLimit else {
                 suspect = sequence
                 return
             }
         }
         suspect = nil
-        let missing = Int(sequence &- highest &- 1)
+        let missing = Int((sequence &- highest) / configuration.stride &- 1)
         loss.note(lostBefore: missing)
-        open(through: sequence &- 1, at: arrival, patience: tolerance)
+        open(through: sequence &- configuration.stride, at: arrival, patience: tolerance)
         highest = sequence
         let interval = (arrival - lastArrival).count / Int64(missing + 1)
         meanInterval &+= (interval &- meanInterval) >> 6
@@ -218,30 +221,32 @@ public struct RepairReceiver: ~Copyable {
     /// The source says that it has sent `sequence`: what is missing up to there was lost at the tail.
     public mutating func noteHighest(_ sequence: Int64, now: Instant) {
         isFreshetPeer = true
-        guard highest != .min, sequence > highest, sequence &- highest <= Int64(holes.capacity) else {
-            return
-        }
+        guard highest != .min, sequence > highest else { return }
+        let ahead = (sequence &- highest) / configuration.stride
+        guard ahead > 0, ahead <= Int64(holes.capacity) else { return }
+        let last = highest &+ ahead &* configuration.stride
         // Media may be on the way still, behind the control packet that told of it.
         let patience = max(tolerance, Nanoseconds(min(meanInterval * 2, 5_000_000)))
-        open(through: sequence, at: now, patience: patience)
-        highest = sequence
+        open(through: last, at: now, patience: patience)
+        highest = last
     }
 
     private mutating func open(through last: Int64, at now: Instant, patience: Nanoseconds) {
-        var sequence = highest &+ 1
-        let count = Int(last &- highest)
+        let stride = configuration.stride
+        var sequence = highest &+ stride
+        let count = Int((last &- highest) / stride)
         if count <= 0 { return }
         let room = holes.capacity - holes.count
         if count > room {
             // The newest have the most time left.
             statistics.unaskable += count - room
-            sequence = last &+ 1 &- Int64(room)
+            sequence = last &+ stride &- Int64(room) &* stride
         }
         if patience.count > 0 { statistics.choices[RepairPolicy.Choice.wait.rawValue] += 1 }
         let begin = now + patience
         while sequence <= last {
             holes.append(hole(sequence, noticed: now, begin: begin))
-            sequence &+= 1
+            sequence &+= stride
         }
         nextVisit = min(nextVisit, begin)
     }
@@ -251,25 +256,33 @@ public struct RepairReceiver: ~Copyable {
         return Hole(sequence: sequence, noticed: noticed, deadline: noticed + latency, nextRound: begin)
     }
 
-    /// The source says that its stream began with `sequence`: what came before the first packet here was lost. Only for
-    /// who is there from the start; others want what comes, not what was.
-    mutating func noteFirst(_ sequence: Int64, now: Instant) {
-        if isHeadKnown || !configuration.wantsHead { return }
-        isHeadKnown = true
-        let missing = firstSequence &- sequence
-        guard missing > 0, missing <= RepairReceiver.jumpLimit, Int(missing) <= holes.capacity - holes.count,
-            now - firstArrival < latency
-        else { return }
+    /// The stream began with `sequence`: what is missing from there to the first packet that came was lost. Only for who
+    /// is there from the start; others want what comes, not what was.
+    public mutating func noteFirst(_ sequence: Int64, now: Instant) {
+        guard highest != .min, sequence < firstSequence, now - firstArrival < latency else { return }
+        let missing = (firstSequence &- sequence) / configuration.stride
+        guard missing > 0, missing <= Int64(holes.capacity - holes.count) else { return }
         for step in 1...missing {
-            holes.prepend(hole(firstSequence &- step, noticed: firstArrival, begin: now))
+            let number = firstSequence &- step &* configuration.stride
+            holes.prepend(hole(number, noticed: firstArrival, begin: now))
         }
+        firstSequence &-= missing &* configuration.stride
         nextVisit = min(nextVisit, now)
+    }
+
+    /// A packet came that was sent before the first one: what lies between them is missing.
+    private mutating func noteEarlier(_ sequence: Int64, _ arrival: Instant) {
+        noteFirst(sequence &+ configuration.stride, now: arrival)
+        firstSequence = sequence
     }
 
     private mutating func fill(_ sequence: Int64, _ isRetransmission: Bool, _ arrival: Instant) -> Verdict {
         guard let place = holes.find(sequence) else {
-            if !isRetransmission { return .original }
-            guard highest &- sequence < Int64(holes.capacity) * 4 else {
+            if !isRetransmission {
+                if sequence < firstSequence { noteEarlier(sequence, arrival) }
+                return .original
+            }
+            guard highest &- sequence < Int64(holes.capacity) * 4 * configuration.stride else {
                 statistics.unasked += 1
                 return .unasked
             }

@@ -54,11 +54,16 @@ extension TreeNode {
         ask(link)
     }
 
-    /// The first packet to ask for: behind the last one of the stripe that came.
+    /// The first packet to ask for: behind the last one of the stripe that came. When none came yet, where the other
+    /// stripes began, unless that is long ago.
     func nextWanted(_ stripe: Int) -> Int64 {
-        if let highest = stripes[stripe].highest { return highest &+ 1 }
-        return window.highest.map { $0 &- Int64(4 * stripeCount) } ?? 0
+        if let stripe = stripes[stripe].highest { return stripe &+ 1 }
+        guard let highest = window.highest else { return 0 }
+        return max(lowestSequence ?? highest, highest &- TreeNode.headReach)
     }
+
+    /// A stripe that comes last is asked for so many packets of the stream back.
+    static let headReach: Int64 = 1_024
 
     // MARK: Answers
 

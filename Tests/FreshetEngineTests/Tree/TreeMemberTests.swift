@@ -77,6 +77,21 @@ import Testing
         for member in tree.members { #expect(member.missing(through: last).isEmpty) }
     }
 
+    @Test("those who wait for a stream in four stripes get all of it, whichever stripe comes first")
+    func stripesFromTheBeginning() throws {
+        var configuration = CoordinatorConfiguration()
+        configuration.stripeCount = 4
+        let tree = try LocalTree(configuration, children: 2)
+        for _ in 0..<8 { _ = try tree.join(children: 2) }
+        let first = tree.next
+        tree.run(.milliseconds(400))
+        let last = tree.next - 1
+        let isWhole = tree.run(.milliseconds(900), isSending: false) {
+            tree.members.allSatisfy { member in (first...last).allSatisfy { member.received[$0] != nil } }
+        }
+        #expect(isWhole, "\(tree.members.map { ($0.received.keys.min(), $0.missing(through: last)) })")
+    }
+
     @Test("a stream in four stripes comes whole, and stays so when an inner node fails")
     func stripes() throws {
         var configuration = CoordinatorConfiguration()
