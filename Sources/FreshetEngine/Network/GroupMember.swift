@@ -83,7 +83,7 @@ final class GroupMember {
     @inline(__always)
     func note(_ packet: borrowing Packet, now: Instant) {
         guard consent.follows() else { return }
-        link.node.note(packet, now: now)
+        link.node.note(packet, isLocal: packet.info.flags.contains(.isFromNeighbour), now: now)
         if isActive { deadline = link.deadline }
     }
 

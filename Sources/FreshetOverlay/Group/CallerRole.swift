@@ -1,16 +1,29 @@
 /// Whether a member asks at once when it misses a packet, or waits (``NackBackoff``) like everyone else.
 ///
 /// A group that loses the same packets needs one caller: it asks at once and all others hear it before their
-/// waits end. Nobody appoints it. Who asked first after a wait calls at once the next time; of callers that
-/// asked for the same packet at the same time all but the first few in the order of their SSRCs give it up.
-/// So callers gather where losses are shared, one for each part of the group that loses together, and where
-/// losses are each member's own many are callers and nobody waits. Requests too many are paid for in
-/// advance: each caller stands for one loss that had none.
+/// waits end. Nobody appoints it. Who asked first after a wait, and was answered, calls at once the next time;
+/// of callers that asked for the same packet at the same time all but the first few in the order of their
+/// SSRCs give it up, and so does one that nobody answers. So callers gather where losses are shared, one for
+/// each part of the group that loses together, and where losses are each member's own many are callers and
+/// nobody waits. Where both happen, a crowd of callers meets at a shared loss: each of them then has to be
+/// first, alone and answered twice as often as before to become one again.
 public struct CallerRole: Sendable {
     /// True while the member asks at once.
     public private(set) var isCaller: Bool
     /// How many may ask at once for one packet.
     private let limit: UInt8
+    /// Requests at once in a row that nobody answered.
+    private var vainCount: UInt8 = 0
+    /// Times in a row that this member was first and alone, and how many of them make it a caller.
+    private var streak: UInt8 = 0
+    private var streakNeeded: UInt8 = 1
+    /// Requests at once that no crowd asked for too, since ``streakNeeded`` changed.
+    private var quietCount: UInt8 = 0
+
+    /// Requests at once that may stay without an answer before the role is given up.
+    static let vainLimit: UInt8 = 4
+    /// As many better callers for one packet are a crowd.
+    static let crowd: UInt8 = 8
 
     /// The role in a scope where `limit` callers for one packet are not too many.
     public init(limit: UInt8, isCaller: Bool = false) {
@@ -21,12 +34,41 @@ public struct CallerRole: Sendable {
     /// The source named this member.
     public mutating func appoint() { isCaller = true }
 
-    /// A hole was closed, or its first round is over: what the requests for it say about the role.
-    public mutating func judge(_ hole: GroupHole) {
+    /// A hole was closed, or a round is over: what the requests for it say about the role. `isAnswered`: the
+    /// repair came, from whom it was asked of.
+    public mutating func judge(_ hole: GroupHole, isAnswered: Bool) {
         if hole.wasAskedAtOnce {
-            if hole.betterHeard >= limit { isCaller = false }
-        } else if hole.wasAskedFirst, hole.betterHeard == 0 {
-            isCaller = true
+            judge(betterHeard: hole.betterHeard)
+            vainCount = isAnswered ? 0 : min(vainCount &+ 1, CallerRole.vainLimit)
+            if vainCount == CallerRole.vainLimit { resign() }
+            guard hole.betterHeard < limit, isAnswered else { return }
+            quietCount &+= 1
+            if quietCount == 64 {
+                quietCount = 0
+                streakNeeded = max(1, streakNeeded / 2)
+            }
+        } else if hole.wasAskedFirst, hole.betterHeard == 0, isAnswered {
+            streak &+= 1
+            if streak >= streakNeeded {
+                isCaller = true
+                vainCount = 0
+                streak = 0
+            }
         }
+    }
+
+    /// `betterHeard` members that go before this one asked for a packet that it asked for too. To be told
+    /// once more with each of them that is heard when the packet has come already.
+    public mutating func judge(betterHeard: UInt8) {
+        if betterHeard >= limit { resign() }
+        if betterHeard == CallerRole.crowd {
+            streakNeeded = min(streakNeeded &* 2, 64)
+            quietCount = 0
+        }
+    }
+
+    private mutating func resign() {
+        isCaller = false
+        streak = 0
     }
 }

@@ -48,6 +48,9 @@ public struct GroupConfiguration: Sendable {
     /// K: the window of waits before asking, in round trips. RFC 5401 takes 4, or 6 where requests are not
     /// heard by all.
     public var backoffFactor: Int64 = 6
+    /// How long a host may take to read what was sent to it, at least as far as the window of waits reckons:
+    /// on a network of a few microseconds a window of round trips would be over before anybody was heard.
+    public var reactionTime: Nanoseconds = .milliseconds(1)
     /// Requests to the own segment before the whole group is asked.
     public var segmentRounds: UInt8 = 2
     /// How long a gap is taken for reordering before anything is done; grows by itself where packets do come late.

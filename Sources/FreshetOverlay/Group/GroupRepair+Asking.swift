@@ -61,13 +61,19 @@ extension GroupRepair {
         return groupRole.isCaller
     }
 
+    /// True when this member asks without a wait in `scope`, as one of those who call for all.
+    func hasRole(_ scope: RepairScope) -> Bool {
+        scope == .segment ? segmentRole.isCaller : groupRole.isCaller
+    }
+
     /// The wait before asking. A caller has none; others draw one from a window that doubles with each round
     /// that brought nothing, and that shrinks, within reason, when the packet would come too late.
     private mutating func waitBeforeAsking(
         _ scope: RepairScope, round: UInt8, noticed: Instant, now: Instant
     ) -> Nanoseconds {
         if isCaller(scope) { return .zero }
-        let trip = scope == .segment ? segmentAnswer.smoothed : groupRoundTrip
+        let measured = scope == .segment ? segmentAnswer.smoothed : groupRoundTrip
+        let trip = max(measured, configuration.reactionTime)
         var size = scope == .segment ? configuration.segmentSizeEstimate : sizeEstimate.value
         var base = configuration.backoffFactor
         if scope == .group, election.isElected {
@@ -77,12 +83,17 @@ extension GroupRepair {
             base = max(1, base &* lambda / (NackBackoff.naturalLogarithm(of: 10_000) &+ (1 << 16)))
         }
         var factor = base &<< Int64(min(round, 4))
+        if scope == .segment { factor = factor &* segmentStretch.factor }
+        // What comes after the wait: the answer, and on the segment a round beyond it where it has none.
+        var after = measured + measured / 4
+        if scope == .segment { after = after + groupRoundTrip + groupRoundTrip / 4 }
         let slack = noticed + configuration.latency - now
-        let useful = trip.count > 0 ? (slack - trip - trip / 4).count / trip.count : factor
+        let useful = trip.count > 0 ? (slack - after).count / trip.count : factor
         // Below three round trips too many would ask before they hear each other; once asked for, a packet
         // is missed by few.
-        factor = max(min(factor, useful), min(base, round == 0 ? 3 : 1))
-        return NackBackoff.draw(window: trip * factor, groupSize: size, random: &random)
+        let least = measured.count * min(base, round == 0 ? 3 : 1)
+        let window = max(trip.count * min(factor, useful), least)
+        return NackBackoff.draw(window: Nanoseconds(window), groupSize: size, random: &random)
     }
 
     /// How long to wait for the repair after a request of one's own or of another.
@@ -132,14 +143,17 @@ extension GroupRepair {
             }
         case .quiet:
             if hole.promiser != .max {
-                promises.breakPromise(hole.promiser, now: now)
-                if hole.wasPromised { hole.liar = hole.promiser }
+                // What was announced may only be late: it is a lie when this member has to ask for it itself.
+                if hole.wasPromised {
+                    hole.liar = hole.promiser
+                } else {
+                    promises.breakPromise(hole.promiser, now: now)
+                }
             }
             hole.promiser = .max
             hole.wasPromised = false
-            judge(hole)
+            judge(hole, isAnswered: false)
             if hole.scope == .segment, shouldLeaveSegment(hole, now: now) {
-                segmentHelp &-= segmentHelp / 4
                 enterGroup(&hole)
             }
             hole.phase = .waiting
@@ -175,24 +189,33 @@ extension GroupRepair {
         hole.wasAskedFirst = false
     }
 
-    private mutating func judge(_ hole: GroupHole) {
+    /// What the requests for `hole` say about who asks at once and how long the others wait.
+    private mutating func judge(_ hole: GroupHole, isAnswered: Bool) {
         guard mode == .multicast else { return }
         switch hole.scope {
-        case .segment: segmentRole.judge(hole)
+        case .segment: segmentRole.judge(hole, isAnswered: isAnswered)
         case .group:
             // Where another is elected, that one calls for all.
-            if election.holder == nil { groupRole.judge(hole) }
+            if election.holder == nil { groupRole.judge(hole, isAnswered: isAnswered) }
             if hole.asks > 0 || hole.heard > 0 {
                 sizeEstimate.note(requests: Int(hole.asks) &+ Int(hole.heard))
             }
         }
     }
 
+    private mutating func close(_ index: Int) {
+        if let old = settled.settle(holes[index]), old.scope == .segment, old.requestCount > 0 {
+            segmentStretch.note(requests: old.requestCount)
+        }
+        holes.close(index)
+    }
+
     private mutating func giveUp(_ index: Int, now: Instant) {
         if holes[index].promiser != .max { promises.breakPromise(holes[index].promiser, now: now) }
+        if holes[index].liar != .max { promises.breakPromise(holes[index].liar, now: now) }
         counts.lost &+= 1
         receptionLoss &+= 1
-        holes.close(index)
+        close(index)
     }
 
     /// A missing packet came.
@@ -200,6 +223,7 @@ extension GroupRepair {
         let hole = holes[index]
         if isRetransmission {
             if hole.promiser != .max { promises.keep(hole.promiser) }
+            if hole.liar != .max, hole.asks > 0 { promises.breakPromise(hole.liar, now: now) }
             // Asked for once, by this member alone: only then it is known what the repair answers.
             let isAnswer = hole.asks == 1 && hole.heard == 0 && hole.suppressions == 0
             let isNear = isLocal ?? (hole.scope == .segment)
@@ -209,9 +233,10 @@ extension GroupRepair {
                 if isAnswer, hole.scope == .segment { segmentAnswer.note(now - hole.askedAt) }
             } else {
                 counts.recoveredBySource &+= 1
+                segmentHelp &-= segmentHelp / 4
                 if isAnswer, hole.scope == .group { groupAnswer.note(now - hole.askedAt) }
             }
-            judge(hole)
+            judge(hole, isAnswered: isNear == (hole.scope == .segment))
             reorderWait = max(configuration.reorderWait, reorderWait - reorderWait / 16)
         } else {
             counts.reordered &+= 1
@@ -219,18 +244,27 @@ extension GroupRepair {
             let lateness = (now - hole.noticed) * 5 / 4
             reorderWait = min(max(reorderWait, lateness), configuration.latency / 4)
         }
-        holes.close(index)
+        close(index)
     }
 
-    /// A request of another for `sequence` was heard.
+    /// A request of another for `sequence` was heard. `place`: in the table of promises, 255 for a request to
+    /// the segment, which promises nothing.
     mutating func hearRequest(
         _ sequence: Int64, _ ask: Ask, place: UInt8, now: Instant
     ) {
-        guard let index = holes.index(of: sequence) else { return }
+        guard let index = holes.index(of: sequence) else { return hearLate(sequence, ask) }
         var hole = holes[index]
-        // A request of another segment's for the whole group says nothing to one that is being asked here.
-        if hole.scope == .segment, ask.scope == .group, !ask.isLocal { return }
         if hole.scope == .group, ask.scope == .segment { return }
+        if hole.scope == .segment, ask.scope == .group {
+            // That another segment asks the group says nothing to one that is being asked here, but to the
+            // elected member: the packet was lost above both.
+            if election.isElected {
+                enterGroup(&hole)
+                if hole.phase == .quiet { hole.phase = .waiting }
+            } else if !ask.isLocal {
+                return
+            }
+        }
         if hole.heard < .max { hole.heard &+= 1 }
         // An elected member gives way to none of its own segment.
         let isBetter = ask.ssrc < configuration.ssrc && !(ask.isLocal && election.isElected)
@@ -242,6 +276,17 @@ extension GroupRepair {
         }
         holes[index] = hole
         holes.wake(at: hole.due)
+    }
+
+    /// A request of another for a packet that is not missed any more, or never was.
+    private mutating func hearLate(_ sequence: Int64, _ ask: Ask) {
+        let isBetter = ask.ssrc < configuration.ssrc && !(ask.isLocal && election.isElected)
+        guard let entry = settled.hear(sequence, ask.scope, isBetter: isBetter), isBetter, entry.wasAsked
+        else { return }
+        switch entry.scope {
+        case .segment: segmentRole.judge(betterHeard: entry.betterHeard)
+        case .group: if election.holder == nil { groupRole.judge(betterHeard: entry.betterHeard) }
+        }
     }
 
     /// Keeps `hole` from being asked for; three times at most, so that nobody can keep it from it for good.

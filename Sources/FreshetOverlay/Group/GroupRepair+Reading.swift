@@ -115,7 +115,7 @@ extension GroupRepair {
             counts.ignored &+= 1
             return
         }
-        let due = now + min(.microseconds(Int64(notice.lifetime) * 100), groupRoundTrip * 2)
+        let due = now + min(.microseconds(Int64(notice.lifetime) * 100), groupRoundTrip * 4)
         for index in 0..<notice.entryCount {
             guard let entry = packet.noticeEntry(at: index) else { return }
             for sequence in sequences(of: entry) {
@@ -134,7 +134,9 @@ extension GroupRepair {
         _ request: RetransmissionRequest, _ packet: borrowing RTCPPacket, _ ask: Ask, now: Instant
     ) {
         guard let highest else { return }
-        let place = isSource ? nil : promises.place(of: ask.peer, now: now)
+        // Who asks the segment promises nothing: whether it is answered is up to those who hear it.
+        var place: UInt8? = ask.scope == .segment && !isSource ? .max : nil
+        if !isSource, ask.scope == .group { place = promises.place(of: ask.peer, now: now) }
         if !isSource, place == nil { counts.ignored &+= 1 }
         var named = 0
         for index in 0..<request.entryCount where named < GroupRepair.namedLimit {

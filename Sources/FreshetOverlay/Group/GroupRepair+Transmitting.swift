@@ -55,7 +55,9 @@ extension GroupRepair {
         let patience = UInt16(clamping: max(1, quietTime(.segment).count / 10_000))
         writer.write(SegmentMark(senderSSRC: configuration.ssrc, patience: patience))
         if !notice.isEmpty {
-            let span = quietTime(.segment) + groupRoundTrip * 5 / 4
+            // The wait of one who is not the group's caller, and the answer.
+            let wait = groupRole.isCaller ? .zero : groupRoundTrip * 2
+            let span = quietTime(.segment) + wait + groupRoundTrip * 5 / 4
             let lifetime = UInt16(clamping: span.count / 100_000)
             writer.write(
                 LossNotice(senderSSRC: configuration.ssrc, mediaSSRC: mediaSSRC, lifetime: lifetime),
@@ -98,7 +100,7 @@ extension GroupRepair {
             guard isRipe, entries.append(hole.sequence) else { continue }
             if hole.asks == 0 {
                 hole.wasAskedFirst = hole.heard == 0
-                hole.wasAskedAtOnce = now - hole.noticed <= reorderWait
+                hole.wasAskedAtOnce = now - hole.noticed <= reorderWait || hasRole(scope)
                 if hole.heard == 0 { hole.askedAt = now }
             }
             if hole.asks < .max { hole.asks &+= 1 }

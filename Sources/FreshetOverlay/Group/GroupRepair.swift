@@ -42,6 +42,8 @@ public struct GroupRepair: ~Copyable {
     var census: GroupCensus
     var segmentRole = CallerRole(limit: 2)
     var groupRole = CallerRole(limit: 1)
+    var settled = SettledHoles()
+    var segmentStretch = WindowStretch()
     var segmentAnswer: AnswerTime
     var groupAnswer: AnswerTime
     /// The group's round trip as the source last said.
@@ -117,6 +119,7 @@ public struct GroupRepair: ~Copyable {
         self.mediaSSRC = RTPHeader.originalSSRC(mediaSSRC)
         holes = GroupHoles(capacity: isSource ? 1 : max(1, configuration.holeCapacity))
         held.removeAll()
+        settled.removeAll()
         answers = PendingAnswers(capacity: serves ? min(256, max(1, configuration.historyCapacity)) : 1)
         highest = nil
         hasAskingHoles = false

@@ -39,10 +39,10 @@ struct ReceiverRepair: ~Copyable {
     }
 
     /// A media packet came; false when it is to be dropped.
-    mutating func note(_ packet: borrowing Packet, isRepair: Bool, now: Instant) -> Bool {
+    mutating func note(_ packet: borrowing Packet, isRepair: Bool, isLocal: Bool, now: Instant) -> Bool {
         let sequence = packet.info.extendedSequence
         naive.value?.pointee.note(sequence, now: now)
-        group.value?.pointee.note(packet, now: now)
+        group.value?.pointee.note(packet, isLocal: isLocal, now: now)
         let verdict = unicast.value?.pointee.note(
             sequence: sequence, isRetransmission: isRepair, mediaSSRC: packet.info.ssrc,
             byteCount: packet.byteCount, arrival: now)
@@ -105,6 +105,9 @@ struct ReceiverRepair: ~Copyable {
         if let node = group.value { next = earliest(next, node.pointee.nextDeadline) }
         return next
     }
+
+    /// Something is to be put on the wire at once.
+    var hasWork: Bool { group.value?.pointee.hasWork ?? false }
 
     /// The next packet in order changes nothing but counts.
     var isQuiet: Bool {

@@ -53,7 +53,9 @@ struct StreamReceiver: ~Copyable {
         packet.info.rtpTimestamp = header.timestamp
         packet.info.headerByteCount = UInt16(header.headerByteCount)
         packet.info.flags = isRepair ? [.hasSequence, .isRetransmission] : [.hasSequence]
-        if repair.note(packet, isRepair: isRepair, now: line.now) { line.input.append(packet) }
+        if repair.note(packet, isRepair: isRepair, isLocal: line.isFromOwnSegment, now: line.now) {
+            line.input.append(packet)
+        }
         play(&line)
         ask(&line)
     }
@@ -83,10 +85,9 @@ struct StreamReceiver: ~Copyable {
     }
 
     private mutating func ask(_ line: inout HostLine) {
-        if let due = repair.nextDeadline, due <= line.now {
-            repair.advance(to: line.now)
-            repair.drain(&line)
-        }
+        let isDue = repair.nextDeadline.map { $0 <= line.now } ?? false
+        if isDue { repair.advance(to: line.now) }
+        if isDue || repair.hasWork { repair.drain(&line) }
     }
 
     /// A datagram of control came.
