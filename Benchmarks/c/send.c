@@ -1,6 +1,6 @@
 // The cheapest way to put a file on the network as RTP: no clocks read from the stream, no checks, one constant rate.
 //   send -m sendto|sendmmsg|gso -f FILE -d ADDRESS -p PORT [-b MBIT (0: flat out)] [-n DATAGRAMS (the file is repeated)]
-//        [-a MS (what is due within so long goes at once)]
+//        [-a MS (how far off its time a packet may go, on either side)]
 #include "common.h"
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -50,7 +50,7 @@ int main(int count, char **words) {
     while (!stopped && sent < limit) {
         int batch = most;
         if (gap > 0) {
-            int64_t due = start + (int64_t)(sent * gap), now = now_ns();
+            int64_t due = start + (int64_t)(sent * gap + ahead), now = now_ns();
             if (due > now) { sleep_until(due); now = now_ns(); }
             int64_t ripe = (int64_t)((now + ahead - start) / gap) + 1 - (int64_t)sent;
             if (ripe < 1) ripe = 1;

@@ -1,8 +1,7 @@
 /// A ticket to a slot of a ``PacketPool``: 16 bytes, move-only. Dropping the last ticket gives the slot back.
 ///
 /// A ticket names a range of the slot, so two tickets of one slot may see different parts of it (one with the
-/// RTP header, one without). Only a unique ticket may write. Not for crossing threads: copy into the other
-/// side's pool.
+/// RTP header, one without). Only a unique ticket may write. Not for crossing threads: a ``Parcel`` is.
 public struct Packet: ~Copyable {
     @usableFromInline let slot: UnsafeMutablePointer<SlotHeader>
     @usableFromInline var start: UInt32

@@ -23,7 +23,7 @@
 /// integers. Slots are handed out last-in first-out: a loop that keeps few packets alive touches few pages,
 /// however large the cap. When every slot is taken ``allocate()`` gives `nil`; the caller leaves its input
 /// where it is (back-pressure). The pool must outlive its packets: its `deinit` traps when a slot has not
-/// come home.
+/// come home. Pools of one ``SlotFamily`` can trade slots: see ``trade(_:for:)``.
 public final class PacketPool {
     /// Bytes a slot can hold, headroom included.
     public let slotByteCount: Int
@@ -43,6 +43,7 @@ public final class PacketPool {
 
     private let slab: UnsafeMutableRawPointer
     private let stride: Int
+    private let family: SlotFamily
     /// In a place of its own: every access is one load or store on the loop's own thread, and the check of a
     /// class's stored property, which can find nothing here, costs ten times as much as what it guards.
     @usableFromInline let state: UnsafeMutablePointer<State>
@@ -52,21 +53,27 @@ public final class PacketPool {
     /// A pool of `slotCount` slots of `slotByteCount` bytes each, `headroomByteCount` of them kept in front.
     ///
     /// Memory is reserved now and touched as slots are first used.
-    public init(slotCount: Int, slotByteCount: Int = 2048, headroomByteCount: Int = 64) {
-        precondition(slotCount > 0 && slotByteCount > headroomByteCount && headroomByteCount >= 0)
+    public convenience init(slotCount: Int, slotByteCount: Int = 2048, headroomByteCount: Int = 64) {
+        let family = SlotFamily(slotByteCount: slotByteCount, headroomByteCount: headroomByteCount)
+        self.init(slotCount: slotCount, family: family)
+    }
+
+    /// A pool of `slotCount` slots as `family` has them.
+    public init(slotCount: Int, family: SlotFamily) {
+        precondition(slotCount > 0)
         precondition(MemoryLayout<SlotHeader>.size <= PacketPool.headerByteCount)
         self.slotCount = slotCount
-        self.slotByteCount = slotByteCount
-        self.headroomByteCount = headroomByteCount
+        self.family = family
+        slotByteCount = family.slotByteCount
+        headroomByteCount = family.headroomByteCount
         stride = (PacketPool.headerByteCount + slotByteCount + 63) / 64 * 64
-        slab = .allocate(byteCount: stride * slotCount, alignment: 64)
+        slab = family.slab(byteCount: stride * slotCount)
         state = .allocate(capacity: 1)
         state.initialize(to: State())
     }
 
     deinit {
         precondition(usedCount == 0, "a packet outlived its pool")
-        slab.deallocate()
         state.deallocate()
     }
 
@@ -79,15 +86,24 @@ public final class PacketPool {
 
     /// An empty packet, its first byte after the headroom; `nil` when all slots are taken.
     @inlinable public func allocate() -> Packet? {
-        guard let slot = state.pointee.freeHead ?? touchNext() else { return nil }
-        state.pointee.freeHead = slot.pointee.nextFree
+        guard let slot = takeFree() else { return nil }
         slot.pointee.referenceCount = 1
         slot.pointee.info = PacketInfo()
+        noteUsed()
+        return Packet(slot: slot, start: UInt32(truncatingIfNeeded: headroomByteCount), byteCount: 0)
+    }
+
+    @inlinable func takeFree() -> UnsafeMutablePointer<SlotHeader>? {
+        guard let slot = state.pointee.freeHead ?? touchNext() else { return nil }
+        state.pointee.freeHead = slot.pointee.nextFree
+        return slot
+    }
+
+    @inlinable func noteUsed() {
         state.pointee.usedCount &+= 1
         if state.pointee.usedCount > state.pointee.peakUsedCount {
             state.pointee.peakUsedCount = state.pointee.usedCount
         }
-        return Packet(slot: slot, start: UInt32(truncatingIfNeeded: headroomByteCount), byteCount: 0)
     }
 
     /// The next slot that was never used, ready to be.

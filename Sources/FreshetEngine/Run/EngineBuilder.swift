@@ -10,6 +10,8 @@ struct EngineBuilder {
     /// The network loop's lines, and its pool.
     private var mainLines: [Line] = []
     private let mainPool: PacketPool
+    /// The slots of all pools and rings: packets go from thread to thread without a copy.
+    private let family = SlotFamily()
     private var teeReleases: [() -> Void] = []
     /// One loop for each run of blocking stages.
     private var blockingLoops: [Loop] = []
@@ -18,7 +20,7 @@ struct EngineBuilder {
         self.options = options
         self.controlWakeup = controlWakeup
         random = PRNG(seed: seed)
-        mainPool = PacketPool(slotCount: options.packetLimit)
+        mainPool = PacketPool(slotCount: options.packetLimit, family: family)
     }
 
     /// The loops of `pipeline`: the network loop first (it may be empty of lines when everything blocks).
@@ -75,7 +77,7 @@ struct EngineBuilder {
             let isBlocking = blocks(first)
             let segment = rest.prefix { isBlocking == blocks($0) }
             rest = rest.dropFirst(segment.count)
-            let pool = isBlocking ? PacketPool(slotCount: options.blockingPacketLimit) : mainPool
+            let pool = isBlocking ? blockingPool() : mainPool
             var steps: [LineStep] = []
             let hasOwnSource = inlet == nil
             var releases = inlet.map { [$0.release] } ?? []
@@ -111,10 +113,12 @@ struct EngineBuilder {
         options.threads == .split && stage.kind.descriptor.mayBlock
     }
 
+    private func blockingPool() -> PacketPool {
+        PacketPool(slotCount: options.blockingPacketLimit, family: family)
+    }
+
     private func ring() throws(PipelineError) -> ParcelRing {
-        do {
-            return try ParcelRing(capacity: options.ringCapacity, slotByteCount: mainPool.slotByteCount)
-        } catch {
+        do { return try ParcelRing(capacity: options.ringCapacity, family: family) } catch {
             throw PipelineError(.failure, error.description)
         }
     }

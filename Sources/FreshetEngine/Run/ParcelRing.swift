@@ -4,28 +4,21 @@ internal import Synchronization
 
 /// A bounded single-producer single-consumer ring that carries packets from one loop's thread to another's.
 ///
-/// A packet's bytes are copied into the ring and out of it again into the other loop's pool (about 40 ns for
-/// 1316 bytes each way), so neither pool is ever touched by two threads and no slot has to find its way home.
-/// An attachment changes hands without a copy. A full ring is back-pressure.
+/// No byte is copied: every place holds a slot, full or empty. The producer trades its packet for the place's empty
+/// slot, the consumer an empty slot of its own for the packet, so neither pool is ever touched by two threads and no
+/// slot has to find its way home. Only a packet that is shared, by a tee, is copied. A full ring is back-pressure.
 ///
-/// `@unchecked Sendable`: `storage` place i is written by the producer while `tail <= i < head + capacity`
-/// and read by the consumer while `head <= i < tail`; the release store of each index and the acquiring load
-/// of it on the other side order those accesses.
+/// `@unchecked Sendable`: place i is touched by the producer while `tail <= i < head + capacity` and by the consumer
+/// while `head <= i < tail`; the release store of each index and the acquiring load of it on the other side order
+/// those accesses.
 final class ParcelRing: @unchecked Sendable {
-    private struct Parcel {
-        var info = PacketInfo()
-        var byteCount = 0
-        var attachment: UnsafeMutableRawPointer?
-        var release: (@convention(c) (UnsafeMutableRawPointer) -> Void)?
-    }
-
     /// How many packets fit; a power of two.
     let capacity: Int
     /// How many packets with attachments may wait: a coded frame may be a megabyte.
     let attachmentLimit = 64
-    private let slotByteCount: Int
-    private let stride: Int
-    private let storage: UnsafeMutableRawPointer
+    private let places: UnsafeMutablePointer<Parcel>
+    /// Has the empty slots of the first round; the producer's.
+    private let reserve: PacketPool
 
     private let head = Atomic<Int>(0)
     private let tail = Atomic<Int>(0)
@@ -39,33 +32,24 @@ final class ParcelRing: @unchecked Sendable {
     /// Signalled for the producer: there is room again.
     let spaceWakeup: Wakeup
 
-    init(capacity: Int, slotByteCount: Int) throws(SystemCallError) {
+    /// A ring of `capacity` places between pools of `family`.
+    init(capacity: Int, family: SlotFamily) throws(SystemCallError) {
         precondition(capacity.nonzeroBitCount == 1)
         self.capacity = capacity
-        self.slotByteCount = slotByteCount
-        stride = (MemoryLayout<Parcel>.size + slotByteCount + 63) / 64 * 64
-        storage = .allocate(byteCount: stride * capacity, alignment: 64)
+        places = .allocate(capacity: capacity)
+        reserve = PacketPool(slotCount: capacity, family: family)
         dataWakeup = try Wakeup()
         spaceWakeup = try Wakeup()
     }
 
     deinit {
-        var index = head.load(ordering: .acquiring)
-        while index < tail.load(ordering: .acquiring) {
-            let parcel = parcel(index)
-            if let attachment = parcel.pointee.attachment { parcel.pointee.release?(attachment) }
-            index += 1
+        for index in head.load(ordering: .acquiring)..<tail.load(ordering: .acquiring) {
+            place(index).pointee.discardAttachment()
         }
-        storage.deallocate()
+        places.deallocate()
     }
 
-    private func place(_ index: Int) -> UnsafeMutableRawPointer {
-        storage + (index & (capacity - 1)) * stride
-    }
-    private func parcel(_ index: Int) -> UnsafeMutablePointer<Parcel> {
-        place(index).assumingMemoryBound(to: Parcel.self)
-    }
-    private func payload(_ index: Int) -> UnsafeMutableRawPointer { place(index) + MemoryLayout<Parcel>.size }
+    private func place(_ index: Int) -> UnsafeMutablePointer<Parcel> { places + (index & (capacity - 1)) }
 
     /// Packets waiting now.
     var count: Int { tail.load(ordering: .acquiring) - head.load(ordering: .acquiring) }
@@ -77,22 +61,18 @@ final class ParcelRing: @unchecked Sendable {
     /// True when the consumer is gone: what is pushed goes nowhere.
     var isClosed: Bool { closed.load(ordering: .acquiring) }
 
-    /// Puts `packet` in; the ring must not be full.
-    func push(_ packet: consuming Packet) {
+    /// Puts `packet`, which is `pool`'s, in; the ring must not be full.
+    func push(_ packet: consuming Packet, of pool: PacketPool) {
         let index = tail.load(ordering: .relaxed)
-        precondition(index - head.load(ordering: .acquiring) < capacity && packet.byteCount <= slotByteCount)
-        let parcel = parcel(index)
-        parcel.initialize(to: Parcel())
-        parcel.pointee.info = packet.info
-        parcel.pointee.byteCount = packet.byteCount
-        if packet.byteCount > 0, let bytes = packet.unsafeBytes.baseAddress {
-            payload(index).copyMemory(from: bytes, byteCount: packet.byteCount)
+        precondition(index - head.load(ordering: .acquiring) < capacity)
+        let place = place(index)
+        // Memory is touched when a place is first used.
+        if index < capacity {
+            guard let empty = reserve.withdraw() else { preconditionFailure("a place without a slot") }
+            place.initialize(to: empty)
         }
-        if let (attachment, release) = packet.unsafeDetach() {
-            parcel.pointee.attachment = attachment
-            parcel.pointee.release = release
-            attachmentCount.add(1, ordering: .acquiringAndReleasing)
-        }
+        pool.trade(packet, for: &place.pointee)
+        if place.pointee.hasAttachment { attachmentCount.add(1, ordering: .acquiringAndReleasing) }
         tail.store(index + 1, ordering: .sequentiallyConsistent)
     }
 
@@ -129,21 +109,14 @@ final class ParcelRing: @unchecked Sendable {
         finished.load(ordering: .sequentiallyConsistent) && count == 0
     }
 
-    /// Moves the next packet into a packet of `pool`; `nil` when the ring or the pool is empty.
+    /// Makes the next packet one of `pool`; `nil` when the ring or the pool is empty.
     func pop(into pool: PacketPool) -> Packet? {
         let index = head.load(ordering: .relaxed)
-        guard index < tail.load(ordering: .acquiring), var packet = pool.allocate() else { return nil }
-        let parcel = parcel(index)
-        packet.info = parcel.pointee.info
-        let byteCount = parcel.pointee.byteCount
-        if byteCount > 0, let bytes = packet.unsafeWritableBytes.baseAddress {
-            bytes.copyMemory(from: payload(index), byteCount: byteCount)
+        guard index < tail.load(ordering: .acquiring), let packet = pool.trade(for: &place(index).pointee)
+        else {
+            return nil
         }
-        packet.setByteCount(byteCount)
-        if let attachment = parcel.pointee.attachment, let release = parcel.pointee.release {
-            packet.unsafeAttach(attachment, release: release)
-            attachmentCount.subtract(1, ordering: .acquiringAndReleasing)
-        }
+        if packet.unsafeAttachment != nil { attachmentCount.subtract(1, ordering: .acquiringAndReleasing) }
         head.store(index + 1, ordering: .sequentiallyConsistent)
         return packet
     }

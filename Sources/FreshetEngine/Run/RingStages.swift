@@ -29,7 +29,9 @@ struct RingOutlet: Stage, ~Copyable {
             throw .failure("the thread behind has ended")
         }
         let before = input.count
-        while !input.isEmpty, ring.hasRoomOrWaits(), let packet = input.popFirst() { ring.push(packet) }
+        while !input.isEmpty, ring.hasRoomOrWaits(), let packet = input.popFirst() {
+            ring.push(packet, of: context.pool)
+        }
         if input.count != before { announce(now: context.now) }
     }
 

@@ -17,7 +17,7 @@ public struct PaceStage: Stage, ~Copyable {
                 StageParameter("speed", .text, default: "1", "stream time per real time, such as 2 or 0.5"),
                 StageParameter(
                     "batch", .duration, default: "0",
-                    "lets all that is due within this span go at once: fewer wake-ups, less even"),
+                    "how far from its time a packet may go, to go with others: fewer wake-ups, less even"),
                 StageParameter(
                     "burst-limit", .duration, default: "5ms", "packets late by no more than this go at once"),
                 StageParameter(
@@ -51,7 +51,8 @@ public struct PaceStage: Stage, ~Copyable {
     private var isBlocked = false
     private var seenRestartCount = 0
 
-    /// A stage that paces as `configuration` says and lets all that is due within `batch` go at once.
+    /// A stage that paces as `configuration` says and lets packets go together that are due within `batch` of now, on
+    /// either side.
     public init(_ configuration: Pacer.Configuration = .init(), batch: Nanoseconds = .zero, hold: Int = 512) {
         pacer = Pacer(configuration)
         isOff = false
@@ -131,22 +132,25 @@ public struct PaceStage: Stage, ~Copyable {
         let info = packet.info
         guard info.flags.contains(.hasMediaTime) else { return }
         let isDry = context.pool.freeCount == 0
-        pacer.arrived(info.mediaTime, now: context.now, isBlocked: isBlocked || isDry)
+        pacer.arrived(info.mediaTime, now: context.now - batch, isBlocked: isBlocked || isDry)
     }
 
     private mutating func release(into output: inout PacketBatch, context: inout StageContext) {
         deadline = nil
         // What has not departed when the user asks to end never does.
         if context.isStopping { held.removeAll() }
-        if !isBlocked || batchEnd < context.now { batchEnd = context.now }
+        // The schedule's clock is slow by the batch, so the first packet of one leaves that much late, and what leaves
+        // with it may be as much ahead of time.
+        let clock = context.now - batch
+        if !isBlocked || batchEnd < clock { batchEnd = clock }
         while !held.isEmpty, !output.isFull {
             if !isOff, held[0].info.flags.contains(.hasMediaTime) {
-                let departure = pacer.departure(of: held[0].info.mediaTime, now: context.now)
+                let departure = pacer.departure(of: held[0].info.mediaTime, now: clock)
                 if departure > batchEnd {
-                    deadline = departure
+                    deadline = departure + batch
                     break
                 }
-                if departure <= context.now { batchEnd = context.now + batch }
+                if departure <= clock { batchEnd = context.now + batch }
             }
             if let packet = held.popFirst() { output.append(packet) }
         }
