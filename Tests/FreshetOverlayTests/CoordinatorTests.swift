@@ -146,6 +146,63 @@ final class CoordinatorBench {
         }
     }
 
+    @Test func aBranchThatMovedByItselfIsPutWhereTheTreeStaysFlat() {
+        let bench = CoordinatorBench()
+        _ = bench.join(.source, children: 4)
+        let viewers = (0..<100).map { _ in bench.join(children: 4) }
+        func depth(_ viewer: UInt32) -> Int {
+            bench.coordinator.depth(of: bench.member(viewer), stripe: 0) ?? .max
+        }
+        // One after another hears nothing for a moment and goes to the deepest there is.
+        for mover in viewers.prefix(40) {
+            func isBelowMover(_ viewer: UInt32) -> Bool {
+                var above: MemberID? = bench.member(viewer)
+                while let current = above, current != bench.member(mover) {
+                    above = bench.coordinator.parent(of: current, stripe: 0)
+                }
+                return above != nil
+            }
+            let others = viewers.filter { !isBelowMover($0) }
+            let deepest = others.max { depth($0) < depth($1) } ?? viewers[0]
+            let moved = MovedMessage(
+                stripes: StripeSet(0), from: bench.parent(mover) ?? .none, to: bench.member(deepest),
+                reason: .handover)
+            bench.say(.moved(moved), mover)
+        }
+        bench.pass(.seconds(20))
+        let found = viewers.map(depth)
+        #expect(found.max().map { $0 <= 5 } == true, "\(found)")
+    }
+
+    @Test func anUplinkCountsAsSoonAsTheRateIsKnown() {
+        let bench = CoordinatorBench()
+        let source = bench.join(.source, children: 1)
+        let thin = bench.join(children: 0) { $0.uplinkKilobits = 12_000 }
+        let wide = bench.join(children: 0) { $0.uplinkKilobits = 100_000 }
+        let bound = bench.join(children: 3) { $0.uplinkKilobits = 100_000 }
+        for _ in 0..<12 { _ = bench.join(children: 1) }
+        func places(_ connection: UInt32) -> Int32? {
+            bench.coordinator.record(of: bench.member(connection))?.slotLimit
+        }
+        #expect(places(thin) == 4 && places(wide) == 4 && places(bound) == 3)
+        _ = bench.take(thin)
+        var report = ReportMessage()
+        report.delivery.kilobits = 5_000
+        bench.say(.report(report), source)
+        #expect(places(thin) == 2 && places(wide) == 20 && places(bound) == 3)
+        let told = bench.take(thin).contains {
+            if case .welcome(let welcome) = $0 { return welcome.slotLimit == 2 }
+            return false
+        }
+        #expect(told)
+        let record = bench.coordinator.record(of: bench.member(thin))
+        #expect(record.map { $0.childCount <= 2 } == true, "the others have another parent")
+        // A rate that varies a little changes nothing.
+        report.delivery.kilobits = 5_400
+        bench.say(.report(report), source)
+        #expect(places(wide) == 20)
+    }
+
     @Test func withSeveralStripesNearlyEverybodyForwardsOne() {
         let bench = CoordinatorBench { $0.stripeCount = 4 }
         _ = bench.join(.source, children: 4)

@@ -39,6 +39,11 @@ public struct Coordinator: ~Copyable {
     var spare: [Int32] = []
     /// Slots that each stripe's own members bring: a new member's home is the poorest stripe.
     var slotsOfStripe: [Int64]
+    /// Places of all members, and the members that have some.
+    var slotCount: Int64 = 0
+    var forwarderCount = 0
+    /// The stream's rate by which uplinks were last turned into places.
+    var slotKilobits: UInt32 = 0
 
     var source: Int?
     var standbys: [Int] = []

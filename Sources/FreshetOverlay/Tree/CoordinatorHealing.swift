@@ -153,7 +153,7 @@ extension Coordinator {
         for stripe in 0..<forest.stripeCount where message.stripes.has(stripe) {
             adopt(member, stripe, by: to)
             guard forest.parent(member, stripe) == to else { continue }
-            shorten(member, stripe)
+            shorten(member, stripe, awayFrom: indexOfMember[message.from])
             chooseBackups(member, stripe)
             stripes.insert(StripeSet(stripe))
         }
@@ -163,12 +163,22 @@ extension Coordinator {
     }
 
     /// A branch that moved by itself may hang too deep now: it is put where it fits, if there is such a place.
-    private mutating func shorten(_ member: Int, _ stripe: Int) {
+    private mutating func shorten(_ member: Int, _ stripe: Int, awayFrom former: Int?) {
         guard forest.isAttached(member, stripe) else { return }
         let height = forest.height(of: member, stripe)
-        guard Int(forest[member, stripe].depth) + height > configuration.depthLimit,
-            let parent = bestParent(for: member, Search(stripe: stripe, height: height))
-        else { return }
+        let usual = usualDepth
+        guard Int(forest[member, stripe].depth) + height > usual else { return }
+        var search = Search(stripe: stripe, excluded: former.map { [$0] } ?? [], height: height)
+        search.depthBelow = max(0, usual - height)
+        var parent = bestParent(for: member, search)
+        // Where there is no such place now, one is looked for again by and by, below the branch's top too.
+        if parent == nil { flattenLater(member) }
+        if parent == nil, Int(forest[member, stripe].depth) + height > configuration.depthLimit {
+            search.depthBelow = Buckets.depthCount
+            search.excluded = []
+            parent = bestParent(for: member, search)
+        }
+        guard let parent else { return }
         setParent(member, stripe, to: parent)
     }
 
@@ -235,7 +245,7 @@ extension Coordinator {
         records[member].isRemoved = true
         records[member].connection = nil
         indexOfMember[records[member].id] = nil
-        if let home = records[member].home { slotsOfStripe[home] -= Int64(records[member].slotLimit) }
+        releaseSlots(member)
         standbys.removeAll { $0 == member }
         waiting.removeAll { $0 == member }
         for stripe in 0..<forest.stripeCount {

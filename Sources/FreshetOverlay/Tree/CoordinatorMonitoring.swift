@@ -17,8 +17,7 @@ extension Coordinator {
         }
         records[member].note(report.delivery)
         if member == source {
-            // What the uplinks of those who join from now on are measured by.
-            if report.delivery.kilobits > 0 { streamKilobits = report.delivery.kilobits }
+            if report.delivery.kilobits > 0 { noteRate(report.delivery.kilobits) }
             return refresh(member)
         }
         var worst: Int32 = 1000
@@ -125,10 +124,37 @@ extension Coordinator {
             looked += 1
             let id = promotions.removeFirst()
             guard let member = indexOfMember[id], records[member].connection != nil else { continue }
-            if improve(member) {
+            if let last = records[member].lastMoved, now - last < Coordinator.moveRest {
+                promotions.append(id)
+                continue
+            }
+            let hasMoved = improve(member)
+            flattenBelow(member)
+            if hasMoved {
                 promotionTokens -= 1_000
                 tally.promotionCount += 1
             }
+        }
+    }
+
+    /// Who has just moved is left where it is for so long.
+    static let moveRest = Nanoseconds.seconds(2)
+
+    /// `member` or somebody below it is deeper than need be: it is looked at when the budget allows it.
+    mutating func flattenLater(_ member: Int) {
+        if promotions.count < configuration.memberLimit { promotions.append(records[member].id) }
+    }
+
+    /// A branch that is too deep for any place is flattened from within.
+    private mutating func flattenBelow(_ member: Int) {
+        let stripe = records[member].home ?? 0
+        let usual = usualDepth
+        guard forest.isAttached(member, stripe),
+            Int(forest[member, stripe].depth) + forest.height(of: member, stripe) > usual
+        else { return }
+        for child in forest.children(member, stripe)
+        where Int(forest[child, stripe].depth) + forest.height(of: child, stripe) > usual {
+            flattenLater(child)
         }
     }
 

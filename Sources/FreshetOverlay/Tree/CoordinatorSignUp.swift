@@ -106,28 +106,7 @@ extension Coordinator {
         return hash.tag()
     }
 
-    /// How many children the uplink carries, and which stripe the member is to forward.
-    private mutating func assignSlots(_ index: Int, _ join: JoinMessage) {
-        let stripes = configuration.totalStripes
-        if join.role == .source, join.streamKilobits > 0 { streamKilobits = join.streamKilobits }
-        var slots = configuration.defaultChildren * stripes
-        if join.childLimit > 0 {
-            slots = min(Int(join.childLimit), configuration.childrenLimit) * stripes
-        } else if join.uplinkKilobits > 0, streamKilobits > 0 {
-            let rate = UInt64(streamKilobits)
-            let count = UInt64(join.uplinkKilobits) * UInt64(configuration.stripeCount) / rate
-            slots = min(Int(count), configuration.childrenLimit * stripes)
-        }
-        let mayForward = join.forwards && join.reach != .closed
-        records[index].slotLimit = mayForward ? Int32(slots) : 0
-        if join.role != .source, stripes > 1, mayForward {
-            let poorest = slotsOfStripe.indices.min { slotsOfStripe[$0] < slotsOfStripe[$1] } ?? 0
-            records[index].home = poorest
-            slotsOfStripe[poorest] += Int64(slots)
-        }
-    }
-
-    private mutating func welcome(_ index: Int) {
+    mutating func welcome(_ index: Int) {
         var message = WelcomeMessage()
         message.member = records[index].id
         message.epoch = epoch
@@ -168,9 +147,15 @@ extension Coordinator {
         let order = startOrder(waiting.filter { !records[$0].isRemoved })
         waiting = []
         renewBranch(source, 0)
+        // All have their places before the first backup is promised one: else backups take those near the source.
+        var placed: [(member: Int, stripes: StripeSet)] = []
         for member in order {
             records[member].isWaiting = false
-            placeEverywhere(member)
+            placed.append((member, placeOnStripes(member)))
+        }
+        for (member, stripes) in placed where !stripes.isEmpty {
+            for stripe in 0..<forest.stripeCount where stripes.has(stripe) { chooseBackups(member, stripe) }
+            tell(member, stripes, isRegraft: false)
         }
     }
 
@@ -209,18 +194,29 @@ extension Coordinator {
 
     /// Finds parents and backups for every stripe and tells the member.
     mutating func placeEverywhere(_ member: Int) {
+        let placed = placeOnStripes(member)
+        for stripe in 0..<forest.stripeCount where placed.has(stripe) { chooseBackups(member, stripe) }
+        if !placed.isEmpty { tell(member, placed, isRegraft: false) }
+    }
+
+    private mutating func placeOnStripes(_ member: Int) -> StripeSet {
         var placed = StripeSet()
         for stripe in 0..<forest.stripeCount where forest.parent(member, stripe) == nil {
             if place(member, stripe) { placed.insert(StripeSet(stripe)) }
         }
-        for stripe in 0..<forest.stripeCount where placed.has(stripe) { chooseBackups(member, stripe) }
-        if !placed.isEmpty { tell(member, placed, isRegraft: false) }
+        return placed
     }
 
     /// Gives `member` a parent on `stripe`; false, and on the list of orphans, when nobody has a place.
     mutating func place(_ member: Int, _ stripe: Int, excluding: [Int] = []) -> Bool {
         let height = forest[member, stripe].firstChild < 0 ? 0 : forest.height(of: member, stripe)
         var search = Search(stripe: stripe, excluded: excluding, height: height)
+        search.depthBelow = max(0, usualDepth - height)
+        if let parent = bestParent(for: member, search) {
+            setParent(member, stripe, to: parent)
+            return true
+        }
+        search.depthBelow = Buckets.depthCount
         if let parent = bestParent(for: member, search) {
             setParent(member, stripe, to: parent)
             return true

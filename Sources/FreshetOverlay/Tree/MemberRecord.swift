@@ -25,6 +25,10 @@ public struct MemberRecord: Sendable {
     public var coordinate = NetworkCoordinate()
     /// Children of one stripe each that its uplink carries.
     public var slotLimit: Int32 = 0
+    /// Whole streams that it gives at most, and kilobits a second; 0 when it did not say.
+    var childLimit: UInt32 = 0
+    var uplinkKilobits: UInt32 = 0
+    var mayForward = true
     /// Those it has, over all stripes.
     public var childCount: Int32 = 0
     /// Places it has promised as a warm backup.
