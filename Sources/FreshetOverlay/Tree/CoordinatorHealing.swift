@@ -250,7 +250,9 @@ extension Coordinator {
         waiting.removeAll { $0 == member }
         for stripe in 0..<forest.stripeCount {
             releaseBackups(member, stripe)
+            let parent = forest.parent(member, stripe)
             setParent(member, stripe, to: nil)
+            if let parent { release(member, from: parent) }
         }
         for stripe in 0..<forest.stripeCount {
             for child in forest.children(member, stripe) {

@@ -211,6 +211,8 @@ extension Coordinator {
     mutating func place(_ member: Int, _ stripe: Int, excluding: [Int] = []) -> Bool {
         let height = forest[member, stripe].firstChild < 0 ? 0 : forest.height(of: member, stripe)
         var search = Search(stripe: stripe, excluded: excluding, height: height)
+        // Who is below a parent that fails starves as well.
+        search.avoided = excluding.filter { $0 != source }
         search.depthBelow = max(0, usualDepth - height)
         if let parent = bestParent(for: member, search) {
             setParent(member, stripe, to: parent)
@@ -221,9 +223,11 @@ extension Coordinator {
             setParent(member, stripe, to: parent)
             return true
         }
-        if records[member].slotLimit > 0, height == 0, takeLeafPlace(member, stripe) { return true }
+        let depthBelow = configuration.depthLimit - height + 1
+        if takeLeafPlace(member, stripe, avoiding: search.avoided, depthBelow: depthBelow) { return true }
         // Anybody is better than nobody: a place promised to others, in the end the one that is left.
         search.takesPromised = true
+        search.avoided = []
         for excluded in [excluding, []] {
             search.excluded = excluded
             if let parent = bestParent(for: member, search) {
@@ -238,29 +242,50 @@ extension Coordinator {
 
     /// Puts `member`, which forwards `stripe`, in the place of a leaf that does not, and the leaf below it.
     mutating func takeLeafPlace(
-        _ member: Int, _ stripe: Int, depthBelow: Int = Buckets.depthCount, delayBelow: Int32 = .max
+        _ member: Int, _ stripe: Int, avoiding avoided: [Int] = [], depthBelow: Int = Buckets.depthCount,
+        delayBelow: Int32 = .max
     ) -> Bool {
         guard records[member].home == nil || records[member].home == stripe, freePlaces(member) > 0 else {
             return false
         }
-        for depth in 1..<min(depthBelow, configuration.depthLimit - 1) {
+        for depth in 1..<max(1, min(depthBelow, configuration.depthLimit - 1)) {
             let key = Buckets.leafKey(stripe: stripe, depth: depth)
-            guard let (leaf, parent) = nearestLeaf(to: member, in: key, stripe),
+            guard let (leaf, parent) = nearestLeaf(to: member, in: key, stripe, avoided),
                 delay(of: member, below: parent, stripe) < delayBelow
             else { continue }
             setParent(leaf, stripe, to: nil)
             setParent(member, stripe, to: parent)
             setParent(leaf, stripe, to: member)
             chooseBackups(leaf, stripe)
+            release(leaf, from: parent)
             tell(leaf, StripeSet(stripe), isRegraft: true)
             return true
         }
         return false
     }
 
+    /// `parent` may stop what it sends to `child` beyond what the records say, when it needs the place for another.
+    mutating func release(_ child: Int, from parent: Int) {
+        var primary = StripeSet()
+        var backup = StripeSet()
+        for stripe in 0..<forest.stripeCount where !records[child].isRemoved {
+            let place = forest[child, stripe]
+            if place.parent == Int32(parent) { primary.insert(StripeSet(stripe)) }
+            if place.backup0 == Int32(parent) || place.backup1 == Int32(parent) {
+                backup.insert(StripeSet(stripe))
+            }
+        }
+        let record = records[child]
+        send(
+            .forward(
+                ForwardMessage(
+                    child: record.id, address: record.address, stripes: primary, backupStripes: backup)),
+            to: parent)
+    }
+
     /// Of some leaves of a bucket the one whose parent is the best for `member`.
     private mutating func nearestLeaf(
-        to member: Int, in key: Int, _ stripe: Int
+        to member: Int, in key: Int, _ stripe: Int, _ avoided: [Int]
     ) -> (leaf: Int, parent: Int)? {
         let size = buckets[key].count
         if size == 0 { return nil }
@@ -271,7 +296,8 @@ extension Coordinator {
             let leaf = Int(buckets[key][place])
             place = place + 1 == size ? 0 : place + 1
             guard leaf != member, let parent = forest.parent(leaf, stripe), parent != member,
-                !forest.isAtOrAbove(member, of: parent, stripe)
+                !forest.isAtOrAbove(member, of: parent, stripe),
+                !avoided.contains(where: { forest.isAtOrAbove($0, of: parent, stripe) })
             else { continue }
             let way = delay(of: member, below: parent, stripe)
             if way < least {

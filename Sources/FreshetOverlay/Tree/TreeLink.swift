@@ -56,6 +56,8 @@ struct DownLink {
     var stripes: StripeSet = []
     /// The stripes not sent for now because the child cannot keep up.
     var thinned: StripeSet = []
+    /// The stripes that the coordinator has given it elsewhere: their places are another's when one is needed.
+    var leaving: StripeSet = []
     var heard: Instant
     var pulsed: Instant
     var budget = ChildBudget()

@@ -38,15 +38,24 @@ extension TreeNode {
         switch message {
         case .welcome(let welcome): noteWelcome(welcome)
         case .assign(let assign), .regraft(let assign): noteAssignment(assign)
-        case .forward(let forward):
-            if leavingAt == nil, linkOfAddress[forward.address] == nil {
-                events.append(.punch(forward.address))
-            }
+        case .forward(let forward): noteForward(forward)
         case .probe(let probe): messages.append(.probeReply(probe))
         case .streamState(let state): noteState(state)
         case .leave(let leave): events.append(.refused(leave.reason))
         case .join, .probeReply, .report, .starving, .moved, .inspect: tally.rejectedCount += 1
         }
+    }
+
+    private mutating func noteForward(_ forward: ForwardMessage) {
+        guard leavingAt == nil else { return }
+        guard let link = linkOfAddress[forward.address] else {
+            if !forward.stripes.isEmpty || !forward.backupStripes.isEmpty {
+                events.append(.punch(forward.address))
+            }
+            return
+        }
+        guard let down = links[link]?.down, links[link]?.member == forward.child else { return }
+        links[link]?.down?.leaving = down.stripes.subtracting(forward.stripes)
     }
 
     private mutating func noteWelcome(_ welcome: WelcomeMessage) {

@@ -29,7 +29,7 @@ extension TreeNode {
             asked.stripes, to: link, nonce: asked.nonce, from: asked.fromKeyframe ? nil : asked.fromSequence)
     }
 
-    private func refusal(of asked: Subscription, from address: PeerAddress) -> Refusal.Reason? {
+    private mutating func refusal(of asked: Subscription, from address: PeerAddress) -> Refusal.Reason? {
         guard cookies.accepts(asked.cookie, from: address, nonce: asked.nonce, now: now) else {
             return .cookie
         }
@@ -47,19 +47,35 @@ extension TreeNode {
         }
         if leavingAt != nil { return .leaving }
         if linkOfAddress[address] == nil, linkCount >= configuration.linkLimit { return .full }
-        return refusal(of: asked.stripes, for: ticket.child, link: linkOfAddress[address])
+        return refusal(
+            of: asked.stripes, by: ticket, link: linkOfAddress[address])
     }
 
     /// Why `wanted` cannot be sent to `child`; `nil` when it can.
-    private func refusal(of wanted: StripeSet, for child: MemberID, link: Int?) -> Refusal.Reason? {
+    private mutating func refusal(of wanted: StripeSet, by ticket: Ticket, link: Int?) -> Refusal.Reason? {
         guard wanted.isSubset(of: StripeSet(first: stripes.count)) else { return .stripe }
         for stripe in stripes.indices where wanted.has(stripe) {
-            if stripes[stripe].path.contains(child) { return .loop }
+            if stripes[stripe].path.contains(ticket.child) { return .loop }
             if let link, stripes[stripe].parent == link || stripes[stripe].candidate == link { return .loop }
         }
         let has = link.flatMap { links[$0]?.down?.stripes } ?? []
-        if childCount + wanted.subtracting(has).count > slotLimit { return .full }
-        return nil
+        let more = wanted.subtracting(has).count
+        if childCount + more > slotLimit, wanted.isSubset(of: ticket.stripes) {
+            makeRoom(childCount + more - slotLimit, except: link)
+        }
+        return childCount + more > slotLimit ? .full : nil
+    }
+
+    /// Stops what the coordinator has given to others, or to nobody, as far as `count` places are needed.
+    private mutating func makeRoom(_ count: Int, except kept: Int?) {
+        var left = count
+        for link in links.indices where left > 0 && link != kept {
+            guard let down = links[link]?.down, !down.leaving.isEmpty else { continue }
+            let gone = down.leaving.intersection(down.stripes)
+            left -= gone.count
+            stopSending(gone, to: link)
+            links[link]?.down?.leaving = []
+        }
     }
 
     private mutating func remember(_ serial: UInt32, of address: PeerAddress) {
@@ -76,6 +92,7 @@ extension TreeNode {
         guard let down = links[link]?.down, let address = links[link]?.address else { return }
         let added = wanted.subtracting(down.stripes)
         links[link]?.down?.stripes.formUnion(added)
+        links[link]?.down?.leaving.subtract(wanted)
         links[link]?.down?.pulsed = now
         childCount += added.count
         var starving = StripeSet()
@@ -102,7 +119,7 @@ extension TreeNode {
             reason = .ticket
         }
         if leavingAt != nil { reason = .leaving }
-        reason = reason ?? refusal(of: asked.stripes, for: down.ticket.child, link: link)
+        reason = reason ?? refusal(of: asked.stripes, by: down.ticket, link: link)
         if let reason {
             tally.refusedCount += 1
             let refusal = Refusal(nonce: asked.nonce, stripes: asked.stripes, reason: reason)
