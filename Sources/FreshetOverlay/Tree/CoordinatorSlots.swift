@@ -80,7 +80,8 @@ extension Coordinator {
     /// As deep as a full tree of so many members with as many places each as these have, and one level more.
     var usualDepth: Int {
         let fanOut = forwarderCount > 0 ? Int(slotCount) / forwarderCount : 0
-        guard fanOut > 1 else { return configuration.depthLimit }
+        // A coordinator that has just come back does not know the tree yet.
+        guard fanOut > 1, settledAt == nil else { return configuration.depthLimit }
         var levels = 1
         var reached = fanOut
         while reached < memberCount - 1 {
