@@ -76,6 +76,8 @@ public struct Coordinator: ~Copyable {
     var rollCalled: Instant?
     /// Stable members that may be moved up.
     var promotions: [MemberID] = []
+    /// Members that hang deeper than need be, or have somebody below that does.
+    var deep: [MemberID] = []
     var promotionTokens: Int64 = 0
     var promotionRenewed = Instant.zero
     var lastEra: UInt32
@@ -257,7 +259,9 @@ public struct Coordinator: ~Copyable {
         if let first = waiting.first, configuration.waitForMembers > 0 {
             deadline = earliest(deadline, records[first].joined + configuration.waitLimit)
         }
-        if !promotions.isEmpty { deadline = earliest(deadline, promotionRenewed + .milliseconds(100)) }
+        if !promotions.isEmpty || !deep.isEmpty {
+            deadline = earliest(deadline, promotionRenewed + .milliseconds(100))
+        }
         return deadline
     }
 

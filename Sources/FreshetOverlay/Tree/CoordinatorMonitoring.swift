@@ -117,6 +117,7 @@ extension Coordinator {
         let span = now - promotionRenewed
         guard span >= .milliseconds(100) else { return }
         promotionRenewed = now
+        flatten()
         let rate = Int64(configuration.moveBudgetPerSecond) * Int64(max(1, memberCount / 50))
         promotionTokens = min(max(1_000, rate * 1_000), promotionTokens + rate * span.count / 1_000_000)
         var looked = 0
@@ -124,13 +125,7 @@ extension Coordinator {
             looked += 1
             let id = promotions.removeFirst()
             guard let member = indexOfMember[id], records[member].connection != nil else { continue }
-            if let last = records[member].lastMoved, now - last < Coordinator.moveRest {
-                promotions.append(id)
-                continue
-            }
-            let hasMoved = improve(member)
-            flattenBelow(member)
-            if hasMoved {
+            if improve(member) {
                 promotionTokens -= 1_000
                 tally.promotionCount += 1
             }
@@ -138,24 +133,37 @@ extension Coordinator {
     }
 
     /// Who has just moved is left where it is for so long.
-    static let moveRest = Nanoseconds.seconds(2)
+    static let moveRest = Nanoseconds.seconds(1)
 
-    /// `member` or somebody below it is deeper than need be: it is looked at when the budget allows it.
+    /// `member` or somebody below it is deeper than need be: it is given a better place in a moment.
     mutating func flattenLater(_ member: Int) {
-        if promotions.count < configuration.memberLimit { promotions.append(records[member].id) }
+        let id = records[member].id
+        if deep.count < 4_096, !deep.contains(id) { deep.append(id) }
     }
 
-    /// A branch that is too deep for any place is flattened from within.
-    private mutating func flattenBelow(_ member: Int) {
-        let stripe = records[member].home ?? 0
+    /// Looks at some of those that are too deep. A branch that fits nowhere as a whole is flattened from within.
+    private mutating func flatten() {
+        if deep.isEmpty || settledAt != nil { return }
         let usual = usualDepth
-        guard forest.isAttached(member, stripe),
-            Int(forest[member, stripe].depth) + forest.height(of: member, stripe) > usual
-        else { return }
-        for child in forest.children(member, stripe)
-        where Int(forest[child, stripe].depth) + forest.height(of: child, stripe) > usual {
-            flattenLater(child)
+        for _ in 0..<min(deep.count, 16) {
+            let id = deep.removeFirst()
+            guard let member = indexOfMember[id], records[member].connection != nil else { continue }
+            let stripe = records[member].home ?? 0
+            guard isTooDeep(member, stripe, usual) else { continue }
+            if let last = records[member].lastMoved, now - last < Coordinator.moveRest {
+                deep.append(id)
+                continue
+            }
+            if improve(member) { tally.promotionCount += 1 }
+            for child in forest.children(member, stripe) where isTooDeep(child, stripe, usual) {
+                flattenLater(child)
+            }
         }
+    }
+
+    private func isTooDeep(_ member: Int, _ stripe: Int, _ usual: Int) -> Bool {
+        forest.isAttached(member, stripe)
+            && Int(forest[member, stripe].depth) + forest.height(of: member, stripe) > usual
     }
 
     private mutating func improve(_ member: Int) -> Bool {
