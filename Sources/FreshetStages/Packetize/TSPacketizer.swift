@@ -88,7 +88,8 @@ public struct TSPacketizer: ~Copyable {
         _ input: inout PacketBatch, into output: inout PacketBatch, context: inout StageContext
     ) {
         release(into: &output)
-        while !input.isEmpty {
+        // What could go but finds no room is enough to hold: more would only take memory.
+        while !input.isEmpty, !output.isFull || timedCount <= 1 {
             if input[0].info.flags.contains(.hasSequence) {
                 guard passRTP(&input, into: &output, context: &context) else { return }
                 continue
