@@ -9,6 +9,11 @@ struct EchoExchange: Sendable {
     private var index = 0
     private(set) var lastSent = Instant.zero
 
+    /// An exchange with somebody whose round trip was measured elsewhere; `nil`: it was not.
+    init(assuming span: Nanoseconds? = nil) {
+        if let span { roundTrip.note(span) }
+    }
+
     /// A request to send now.
     mutating func request(mediaSSRC: UInt32, now: Instant, random: inout PRNG) -> RoundTripEcho {
         let stamp = random.next() | 1

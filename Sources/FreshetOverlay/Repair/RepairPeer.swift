@@ -18,7 +18,9 @@ struct RepairPeer: Sendable {
     /// What it may still ask in this moment: work, not bytes.
     var allowance = RepairPeer.allowanceLimit
     var allowanceAt: Instant
+    /// When it is told the highest number again, in the pause that began with the packet of that instant.
     var heartbeatDue = Instant.distantFuture
+    var heartbeatPause = Instant.distantFuture
 
     /// Requests of a plain RIST receiver that were answered since `askedSince` packets had been sent, and the share of
     /// packets that it asked for lately, in parts per million.

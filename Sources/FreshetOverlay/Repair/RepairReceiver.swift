@@ -343,9 +343,9 @@ public struct RepairReceiver: ~Copyable {
     }
 
     /// Another neighbour is asked from now on: what is known of the way to the old one says nothing of it, and what is
-    /// missing is asked for anew.
-    public mutating func changeSource(now: Instant) {
-        echo = EchoExchange()
+    /// missing is asked for anew. `roundTrip`: the new one's, where it was measured by other means.
+    public mutating func changeSource(now: Instant, roundTrip: Nanoseconds? = nil) {
+        echo = EchoExchange(assuming: roundTrip)
         loss = LossEstimate()
         nextReport = min(nextReport, now)
         for index in 0..<holes.count where !holes[index].isFilled {

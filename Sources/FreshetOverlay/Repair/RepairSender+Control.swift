@@ -118,8 +118,14 @@ extension RepairSender {
     /// missed it: it asked before.
     private func isUnderWay(_ sequence: Int64, _ place: Int, _ now: Instant) -> Bool {
         guard let sent = history.lateSince(sequence) else { return false }
-        return now - sent < peers[place].toldRoundTrip
+        let told = peers[place].toldRoundTrip
+        // A little more: the last request may have left just before the packet came.
+        let trip = told == .zero ? RepairSender.unknownRoundTrip : told + told / 8
+        return now - sent < trip + .milliseconds(5)
     }
+
+    /// The round trip of a peer that does not know it.
+    private static let unknownRoundTrip = Nanoseconds.milliseconds(50)
 
     /// Quarters of copies as whole ones: the rest by chance.
     private mutating func wholeCopies(_ quarters: UInt8) -> Int {
@@ -232,8 +238,9 @@ extension RepairSender {
     /// receiver-reliable multicast", 1995).
     private func heartbeat(_ index: Int) -> Instant {
         let first = lastMedia + Nanoseconds(min(max(4 * meanInterval, 5_000_000), 100_000_000))
+        // One that was planned before the stream flowed on says nothing.
+        guard peers[index].heartbeatPause == lastMedia else { return first }
         let due = peers[index].heartbeatDue
-        if due == .distantFuture || due < lastMedia { return first }
         return due - lastMedia > .milliseconds(700) ? .distantFuture : due
     }
 
@@ -252,6 +259,7 @@ extension RepairSender {
         for index in peers.indices where peers[index].isFreshet && heartbeat(index) <= now {
             let pause = now - lastMedia
             peers[index].heartbeatDue = now + max(pause, .milliseconds(5))
+            peers[index].heartbeatPause = lastMedia
             return Transmit(byteCount: writeHeartbeat(into: &bytes), peer: peers[index].peer)
         }
         return nil

@@ -78,7 +78,7 @@ extension Coordinator {
                 tally.flaggedCount += 1
                 continue
             }
-            records[member].starvingSince = now
+            noteHungry(member, stripe)
             let parent = indexOfMember[message.parent] ?? forest.parent(member, stripe)
             if let parent { complain(about: parent, by: member) }
             pingUrgently(member)
@@ -86,14 +86,28 @@ extension Coordinator {
         }
     }
 
+    private mutating func noteHungry(_ member: Int, _ stripe: Int) {
+        if let since = records[member].starvingSince, now - since >= configuration.branchFlagInterval {
+            records[member].starvingStripes = []
+        }
+        records[member].starvingSince = now
+        records[member].starvingStripes.insert(StripeSet(stripe))
+    }
+
+    /// True when `member` has said a moment ago that it gets nothing of `stripe`.
+    func isHungry(_ member: Int, _ stripe: Int) -> Bool {
+        guard let since = records[member].starvingSince, records[member].starvingStripes.has(stripe) else {
+            return false
+        }
+        return now - since < configuration.branchFlagInterval
+    }
+
     /// Step 804: somebody above starves and is being moved, with this branch. Not flagged when that has not helped.
     func isFlagged(_ member: Int, _ stripe: Int) -> Bool {
         var current = forest.parent(member, stripe)
         for _ in 0..<AncestorPath.countLimit {
             guard let index = current else { return false }
-            if let since = records[index].starvingSince, now - since < configuration.branchFlagInterval {
-                return true
-            }
+            if isHungry(index, stripe) { return true }
             current = forest.parent(index, stripe)
         }
         return false
@@ -159,6 +173,7 @@ extension Coordinator {
         }
         records[member].lastMoved = now
         records[member].starvingSince = nil
+        records[member].starvingStripes = []
         if !stripes.isEmpty { tell(member, stripes, isRegraft: true) }
     }
 

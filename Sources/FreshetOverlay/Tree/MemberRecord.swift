@@ -61,8 +61,9 @@ public struct MemberRecord: Sendable {
     var complainer: MemberID = .none
     var complained: Instant?
     var goneSince: Instant?
-    /// When it said that it starves, per branch flagging (figure 8).
+    /// When it said that it starves, per branch flagging (figure 8), and on which stripes.
     var starvingSince: Instant?
+    var starvingStripes = StripeSet()
     /// When the ping that must be answered runs out, and its serial.
     var pingDeadline: Instant?
     var pingSent: Instant?

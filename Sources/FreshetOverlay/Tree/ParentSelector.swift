@@ -137,6 +137,8 @@ extension Coordinator {
         var score = Int64(place.delay) + Int64(record.distance(to: records[member]) / 2) + 5_000
         if !record.isMature, record.role == .viewer { score += 30_000 }
         score += Int64(1000 - record.transmitPerMille) * 200
+        // Who gets nothing now has nothing to give, and cannot tell yet whom it will be below.
+        if isHungry(candidate, stripe) || isFlagged(candidate, stripe) { score += 500_000 }
         // Two parents behind one line fail together.
         for other in 0..<forest.stripeCount where other != stripe {
             guard let parent = forest.parent(member, other) else { continue }

@@ -75,6 +75,7 @@ public struct TreeNode: ~Copyable {
     var transmits: [(PeerAddress, LinkMessage)] = []
     var transmitHead = 0
     var goodbyes: [PeerAddress] = []
+    var farewells = Farewells()
     var messages: [ControlMessage] = []
     var events: [TreeEvent] = []
     var eventHead = 0
@@ -150,7 +151,7 @@ public struct TreeNode: ~Copyable {
         self.now = now
         let stripe = isParity ? stripes.count - 1 : Int(sequence.magnitude % UInt64(stripeCount))
         let isNew = isParity ? parityWindow.insert(sequence) : window.insert(sequence)
-        if let link { noteArrival(stripe, from: link) }
+        if let link { noteArrival(sequence, stripe, from: link) }
         guard isNew else {
             tally.duplicateCount += 1
             return Noted(stripe: stripe, isNew: false)
@@ -164,7 +165,7 @@ public struct TreeNode: ~Copyable {
         return Noted(stripe: stripe, isNew: true)
     }
 
-    private mutating func noteArrival(_ stripe: Int, from link: Int) {
+    private mutating func noteArrival(_ sequence: Int64, _ stripe: Int, from link: Int) {
         if let last = stripes[stripe].packetAt {
             let gap = min(1_000_000_000, (now - last).count)
             stripes[stripe].gap += (gap - stripes[stripe].gap) / 8
@@ -174,6 +175,7 @@ public struct TreeNode: ~Copyable {
             stripes[stripe].heard = now
             if stripes[stripe].isStarving { stay(stripe) }
         } else if link == stripes[stripe].candidate {
+            if let highest = stripes[stripe].candidateStarvesAt, sequence <= highest { return }
             completeMove(stripe, to: link)
         }
     }
@@ -207,6 +209,12 @@ public struct TreeNode: ~Copyable {
 
     /// Who is at the other end of `link`.
     public func member(of link: Int) -> MemberID? { links.indices.contains(link) ? links[link]?.member : nil }
+
+    /// The round trip on `link`, smoothed; `nil` before it was measured.
+    public func roundTrip(of link: Int) -> Nanoseconds? {
+        guard links.indices.contains(link), let trip = links[link]?.roundTrip, trip > 0 else { return nil }
+        return .microseconds(Int64(trip))
+    }
 
     /// The link to `address`; `nil` for strangers, whose packets are not taken.
     public func link(to address: PeerAddress) -> Int? { linkOfAddress[address] }

@@ -137,11 +137,10 @@ extension TreeNode {
         if !isStarving || stripes[stripe].candidate < 0
             || !stripes[stripe].backups.contains(stripes[stripe].candidate)
         {
-            stripes[stripe].candidate = link
             stripes[stripe].reason = nil
             // The coordinator may not know yet that the one it offers is dead: no greeting, no waiting.
             let patience = configuration.activationTimeout * (isStarving ? 3 : 8) / 2
-            stripes[stripe].candidateDeadline = now + patience
+            stripes[stripe].call(link, until: now + patience)
             want(stripe, from: link, fromKeyframe: isFresh && window.highest == nil)
         }
     }

@@ -97,6 +97,7 @@ extension TreeNode {
         self.now = now
         for stripe in stripes.indices where !isSource && finalSequence == nil { watch(stripe) }
         pulse()
+        while let farewell = farewells.next(now: now) { send(farewell.message, to: farewell.address) }
         if let linkDeadline, linkDeadline <= now { keepLinks() }
         if let reportDeadline, reportDeadline <= now { report() }
         if let goodbyeDeadline, goodbyeDeadline <= now { sayGoodbye() }
@@ -110,7 +111,7 @@ extension TreeNode {
     /// When ``advance(to:)`` is to be called next; `nil` when nothing is pending.
     public var nextDeadline: Instant? {
         var deadline = earliest(earliest(linkDeadline, reportDeadline), earliest(goodbyeDeadline, leavingAt))
-        deadline = earliest(deadline, announcedEnd?.at)
+        deadline = earliest(deadline, earliest(announcedEnd?.at, farewells.due))
         for stripe in stripes.indices {
             if !stripes[stripe].children.isEmpty {
                 deadline = earliest(deadline, stripes[stripe].forwarded + configuration.pulseInterval)
@@ -197,7 +198,10 @@ extension TreeNode {
             linkDeadline = earliest(linkDeadline, links[link]?.up?.retryDeadline)
             return
         }
-        if up.heard + configuration.neighbourLimit <= now { return giveUp(link) }
+        // Packets are a sign of life too.
+        var heard = up.heard
+        for stripe in stripes where stripe.parent == link { heard = max(heard, stripe.heard) }
+        if heard + configuration.neighbourLimit <= now { return giveUp(link) }
         // Who does not know yet where it is asks more often.
         let interval =
             sampleCount < TreeNode.firstSampleCount && coordinate.errorPerMille > TreeNode.uncertainPerMille
@@ -252,7 +256,7 @@ extension TreeNode {
     private mutating func goAway() {
         leavingAt = nil
         for link in links.indices {
-            if links[link]?.up != nil { forgetUp(link) }
+            if links[link]?.up != nil { forgetUp(link, isLeaving: true) }
             if links[link]?.down != nil { forgetDown(link) }
         }
         reportDeadline = nil

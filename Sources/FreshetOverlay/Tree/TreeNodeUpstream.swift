@@ -41,8 +41,9 @@ extension TreeNode {
 
     /// Wants `stripe` from `link` from now on.
     mutating func want(_ stripe: Int, from link: Int, fromKeyframe: Bool = false) {
-        guard let up = links[link]?.up else { return }
+        guard let up = links[link]?.up, let address = links[link]?.address else { return }
         links[link]?.up?.wanted.insert(StripeSet(stripe))
+        farewells.takeBack(StripeSet(stripe), from: address)
         // Several stripes may be asked for in one message: from where the farthest behind is.
         let isAlone = up.wanted.subtracting(up.accepted).isSubset(of: StripeSet(stripe))
         let from = nextWanted(stripe)
@@ -98,6 +99,8 @@ extension TreeNode {
         }
         for stripe in stripes.indices where acceptance.stripes.has(stripe) {
             if stripes[stripe].candidate == link {
+                stripes[stripe].candidateStarvesAt =
+                    acceptance.starvingStripes.has(stripe) ? acceptance.highestSequence : nil
                 stripes[stripe].candidateDeadline = now + configuration.activationTimeout * 2
             } else if stripes[stripe].parent != link {
                 // Asked for once, and no more.
@@ -158,7 +161,7 @@ extension TreeNode {
             stripes[stripe].candidatePath = path
             return
         }
-        if Int32(bitPattern: path.epoch &- stripes[stripe].parentPathEpoch) < 0 { return }
+        if let last = stripes[stripe].parentPathEpoch, Int32(bitPattern: path.epoch &- last) < 0 { return }
         stripes[stripe].parentPathEpoch = path.epoch
         setPath(stripe, path.ancestors)
     }
@@ -231,8 +234,7 @@ extension TreeNode {
             guard backup != stripes[stripe].parent, links[backup]?.up != nil,
                 links[backup]?.down?.stripes.has(stripe) != true
             else { continue }
-            stripes[stripe].candidate = backup
-            stripes[stripe].candidateDeadline = now + patience(with: backup)
+            stripes[stripe].call(backup, until: now + patience(with: backup))
             want(stripe, from: backup)
             return
         }
@@ -276,10 +278,8 @@ extension TreeNode {
             noteMoved(MovedMessage(stripes: StripeSet(stripe), from: from, to: to, reason: reason))
         }
         stripes[stripe].reason = nil
-        if let path = stripes[stripe].candidatePath {
-            stripes[stripe].parentPathEpoch = path.epoch
-            setPath(stripe, path.ancestors)
-        }
+        stripes[stripe].parentPathEpoch = stripes[stripe].candidatePath?.epoch
+        if let path = stripes[stripe].candidatePath { setPath(stripe, path.ancestors) }
         stripes[stripe].candidatePath = nil
         events.append(.parentChanged(stripe: stripe, link: link))
     }
@@ -300,9 +300,9 @@ extension TreeNode {
         guard let up = links[link]?.up, let address = links[link]?.address else { return }
         links[link]?.up?.wanted.subtract(leaving)
         links[link]?.up?.accepted.subtract(leaving)
-        if up.phase == .open {
-            send(.leave(token: up.token, stripes: leaving, keepsPlace: keepsPlace), to: address)
-        }
+        guard up.phase == .open else { return }
+        send(.leave(token: up.token, stripes: leaving, keepsPlace: keepsPlace), to: address)
+        farewells.note(leaving, to: address, token: up.token, keepsPlace: keepsPlace, now: now)
     }
 
     /// True when some stripe has `link` as parent, candidate or backup.
@@ -318,15 +318,24 @@ extension TreeNode {
         if links[link]?.up != nil, !isUsed(link) { forgetUp(link) }
     }
 
-    /// `link` is no parent any more, in no stripe.
-    mutating func forgetUp(_ link: Int) {
+    /// `link` is no parent any more, in no stripe. Where it was one and nobody is called yet, a backup is, unless the
+    /// node `isLeaving`.
+    mutating func forgetUp(_ link: Int, isLeaving: Bool = false) {
+        var orphaned = StripeSet()
         for stripe in stripes.indices {
             stripes[stripe].backups.removeAll { $0 == link }
             if stripes[stripe].candidate == link { stripes[stripe].candidate = -1 }
-            if stripes[stripe].parent == link { stripes[stripe].parent = -1 }
+            guard stripes[stripe].parent == link else { continue }
+            stripes[stripe].parent = -1
+            orphaned.insert(StripeSet(stripe))
         }
         sendLeave(link, StripeSet(first: StripeSet.countLimit), keepsPlace: false)
         links[link]?.up = nil
         dropLinkIfIdle(link)
+        if isLeaving || finalSequence != nil { return }
+        for stripe in stripes.indices where orphaned.has(stripe) {
+            guard stripes[stripe].candidate < 0, stripes[stripe].candidateDeadline == nil else { continue }
+            callBackup(stripe, reason: .silence)
+        }
     }
 }

@@ -39,8 +39,11 @@ struct UpstreamStripe {
     var path = AncestorPath()
     /// What the candidate said of its own, for when it becomes the parent.
     var candidatePath: StripePath?
-    /// The parent's count of its changes, to know old news.
-    var parentPathEpoch: UInt32 = 0
+    /// The candidate says that it starves itself: what it sends up to this number is its history, and no reason to move
+    /// to it.
+    var candidateStarvesAt: Int64?
+    /// The parent's count of its changes, to know old news; `nil` before it said one.
+    var parentPathEpoch: UInt32?
     /// Our own count.
     var pathEpoch: UInt32 = 0
     /// Link indexes of the children that are sent this stripe.
@@ -48,6 +51,14 @@ struct UpstreamStripe {
     /// For reports: packets that came in time since the last, and where the last one ended.
     var receivedCount = 0
     var reportedHighest: Int64?
+
+    /// Asks `link` from now on, and knows nothing of it yet.
+    mutating func call(_ link: Int, until deadline: Instant) {
+        candidate = link
+        candidateDeadline = deadline
+        candidatePath = nil
+        candidateStarvesAt = nil
+    }
 
     /// True while the node is itself waiting for this stripe.
     var isStarving: Bool { starvingSince != nil || stayingSince != nil }

@@ -366,6 +366,10 @@ struct TreeSimulation: ~Copyable {
             hosts[Int(index)].parentLink = link
             hosts[Int(index)].parentPeer = peer
         }
+        if let repair = hosts[Int(index)].repair.value {
+            repair.pointee.receiver.changeSource(
+                now: now, roundTrip: hosts[Int(index)].node.roundTrip(of: link))
+        }
         totals.moveCount += 1
         checkLoop(index, stripe)
     }
