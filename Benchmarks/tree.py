@@ -9,7 +9,8 @@
 
 Every viewer records; a recording must be the end of what was sent, byte for byte, from its first packet on. Egress is what
 the source's device sent during the stream, against one stream's IP packets. Depth, parents and moves are the coordinator's
-own figures. CPU is user and system seconds of a process by the stream's length; memory its peak resident set.
+own figures. A failure's children say in their logs how long nothing came when they noticed, and when another parent was
+there, both from the last sign of life of the old one. CPU is user and system seconds of a process by the stream's length; memory its peak resident set.
 """
 import json
 import os
@@ -171,6 +172,32 @@ def depths(tree):
     return found
 
 
+def children(known, parent):
+    """Addresses of the members that have `parent` as a parent."""
+    return {member["address"].rsplit(":", 1)[0] for member in (known or {}).get("tree", [])
+            if any(place.get("parent") == parent for place in member.get("places", []))}
+
+
+def replacements(failure):
+    """Of a failure's children: when they noticed and when another parent was there, milliseconds."""
+    found = []
+    for node, offset in failure["below"]:
+        with open(node.log) as file:
+            file.seek(offset)
+            line = re.search(r"noticed after (\d+) ms, replaced after (\d+) ms", file.read())
+        if line:
+            found.append((int(line.group(1)), int(line.group(2))))
+    return found
+
+
+def spread(values):
+    if not values:
+        return "none"
+    ordered = sorted(values)
+    return "p50 {} p99 {} most {}".format(*(ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+                                            for share in (0.5, 0.99, 1)))
+
+
 def fail(tree, kind):
     """Fails a random inner relay."""
     known = tree.tree()
@@ -184,6 +211,8 @@ def fail(tree, kind):
     if not inner:
         return False
     node = tree.random.choice(inner)
+    below = children(known, by_address[node.address]["member"])
+    watching = [(child, os.path.getsize(child.log)) for child in alive if child.address in below]
     if kind == "kill":
         node.process.send_signal(signal.SIGKILL)
     elif kind == "stop":
@@ -196,7 +225,7 @@ def fail(tree, kind):
     else:
         tree.hub.run("ip", "link", "set", node.device, "down")
     tree.failures.append({"node": node, "kind": kind, "at": time.monotonic(),
-                          "children": by_address[node.address]["children"]})
+                          "below": watching})
     return True
 
 
@@ -275,6 +304,10 @@ def measure(tools, tree, options, path, sent):
     cpu = {number: (value[0] / seconds * 100 if value else 0) for number, value in usage.items()}
     memory = {number: (value[1] if value else 0) for number, value in usage.items()}
     result_tree = known
+    per_failure = [{"kind": failure["kind"], "children": len(failure["below"]), "milliseconds": replacements(failure)}
+                   for failure in tree.failures]
+    moved = [times for failure in per_failure for times in failure["milliseconds"]]
+    lost = sum(failure["children"] for failure in per_failure)
     found = depths(known)
     result = {
         "viewers": len(viewers), "exact": len(viewers) - len(wrong), "wrong": wrong,
@@ -282,12 +315,15 @@ def measure(tools, tree, options, path, sent):
         "cpuSource": round(cpu[0], 2), "cpuMedian": round(statistics.median(cpu.values()), 2),
         "cpuMax": round(max(cpu.values()), 2), "memoryMedian": round(statistics.median(memory.values()), 1),
         "memoryMax": round(max(memory.values()), 1), "memorySource": round(memory[0], 1),
-        "tree": result_tree, "failures": len(tree.failures), "cpuByNode": cpu, "memoryByNode": memory,
+        "tree": result_tree, "failures": len(tree.failures), "replacements": per_failure, "cpuByNode": cpu, "memoryByNode": memory,
     }
     print(f"{result['exact']} of {result['viewers']} recordings exact; source sends {result['egressStreams']} streams; "
           f"depth {result['depth']}; CPU % of a core: source {result['cpuSource']}, median {result['cpuMedian']}, most "
           f"{result['cpuMax']}; memory MB: source {result['memorySource']}, median {result['memoryMedian']}, most "
           f"{result['memoryMax']}; {result['failures']} failures")
+    if tree.failures:
+        print(f"children that lost their parent: {lost}, of these {len(moved)} say by whom it was replaced; noticed after ms: "
+              f"{spread([noticed for noticed, _ in moved])}; replaced after ms: {spread([after for _, after in moved])}")
     for number, text in list(wrong.items())[:20]:
         print(f"  viewer {number}: {text}")
     if options["json"]:

@@ -194,6 +194,10 @@ extension TreeMember {
             mustRebuild = true
         case .childrenChanged: mustRebuild = true
         case .parentChanged(let stripe, _): repair.changeParent(of: stripe, now: context.now)
+        case .parentReplaced(_, let noticed, let replaced):
+            let times = (noticed.count / 1_000_000, replaced.count / 1_000_000)
+            context.report(
+                .notice("a parent fell silent: noticed after \(times.0) ms, replaced after \(times.1) ms"))
         case .ended(let sequence):
             final = (sequence, context.now)
             if !node.isSource { repair.noteHighest(sequence, now: context.now) }

@@ -183,6 +183,7 @@ public struct TreeNode: ~Copyable {
     /// The parent of `stripe` is there after all: whoever was called in its place is not needed.
     mutating func stay(_ stripe: Int) {
         calm(stripe)
+        stripes[stripe].missed = nil
         guard stripes[stripe].reason == .silence else { return }
         let called = stripes[stripe].candidate
         stripes[stripe].candidate = -1
@@ -334,6 +335,9 @@ public enum TreeEvent: Equatable, Sendable {
     case childrenChanged
     /// A stripe comes from another link now: repair asks there first.
     case parentChanged(stripe: Int, link: Int)
+    /// A parent that fell silent has been replaced: how long nothing was heard when that was noticed, and when the new one
+    /// was there.
+    case parentReplaced(stripe: Int, noticedAfter: Nanoseconds, replacedAfter: Nanoseconds)
     /// The stream is over; the number is its last packet's.
     case ended(Int64)
     /// A datagram to this address opens the NAT towards it.

@@ -149,6 +149,7 @@ extension TreeNode {
     private mutating func suspect(_ stripe: Int) {
         guard stripes[stripe].candidate < 0 else { return }
         tally.silenceCount += 1
+        if stripes[stripe].missed == nil { stripes[stripe].missed = (stripes[stripe].heard, now) }
         stripes[stripe].stayingSince = nil
         callBackup(stripe, reason: .silence)
     }

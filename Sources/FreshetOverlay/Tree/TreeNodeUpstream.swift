@@ -282,6 +282,12 @@ extension TreeNode {
         if let path = stripes[stripe].candidatePath { setPath(stripe, path.ancestors) }
         stripes[stripe].candidatePath = nil
         events.append(.parentChanged(stripe: stripe, link: link))
+        guard let missed = stripes[stripe].missed else { return }
+        stripes[stripe].missed = nil
+        events.append(
+            .parentReplaced(
+                stripe: stripe, noticedAfter: missed.noticed - missed.since,
+                replacedAfter: now - missed.since))
     }
 
     /// Moves of several stripes between the same two become one message.

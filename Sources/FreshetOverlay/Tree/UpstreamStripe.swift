@@ -20,6 +20,8 @@ struct UpstreamStripe {
     var nextBackup = 0
     /// The parent's last packet or pulse.
     var heard = Instant.zero
+    /// When the parent was last heard, and when its silence was noticed; `nil` while nobody is missed.
+    var missed: (since: Instant, noticed: Instant)?
     /// The last packet from anybody.
     var packetAt: Instant?
     /// The usual gap between packets, a moving average, nanoseconds.

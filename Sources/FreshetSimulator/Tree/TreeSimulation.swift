@@ -354,6 +354,7 @@ struct TreeSimulation: ~Copyable {
             }
         case .serve(let link, let stripes, let from): serve(index, link, stripes, from)
         case .parentChanged(let stripe, let link): parentChanged(index, stripe, link)
+        case .parentReplaced: break
         case .left:
             queue.insert(.gone, at: now + .milliseconds(1), target: index, cargo: lives[Int(index)])
         case .refused, .ended, .punch, .childrenChanged: break
