@@ -102,7 +102,8 @@ struct TreeReceiveStage: Stage, ~Copyable {
             member.node.leave(now: context.now)
         }
         // What comes while the children are handed over is theirs.
-        try member.run(into: &output, delivers: delivers && !output.isFull, context: &context)
+        try member.run(into: &output, delivers: delivers, context: &context)
+        guard member.outlet.isEmpty || member.outlet.isStuck else { return false }
         guard member.isDone(now: context.now) || member.hasLeft else { return false }
         member.control.close()
         return true

@@ -25,6 +25,8 @@ final class ChildFanOut {
     @exclusivity(unchecked) private(set) var retryDeadline: Instant?
     /// Datagrams that the kernel refused or had no room for.
     @exclusivity(unchecked) private(set) var droppedCount = 0
+    @exclusivity(unchecked) private var toldCount = 0
+    @exclusivity(unchecked) private var toldErrors: [Int] = []
 
     /// Forwards by the socket `number`, to nobody yet.
     init(through number: Int32) { self.number = number }
@@ -35,6 +37,8 @@ final class ChildFanOut {
         if loadedCount > 0 { abandon() }
         droppedCount += errorCount
         self.links = links
+        toldCount = droppedCount
+        toldErrors = [Int](repeating: 0, count: links.count)
         fanOut = nil
         if links.isEmpty { return queue.removeAll() }
         fanOut = DatagramFanOut(
@@ -45,6 +49,19 @@ final class ChildFanOut {
     private var errorCount: Int {
         guard fanOut != nil else { return 0 }
         return fanOut?.destinations.reduce(0) { $0 + $1.errorCount } ?? 0
+    }
+
+    /// What each child was not sent since the last call: what the kernel refused it, and its share of what there was no
+    /// room for.
+    func takeDropped(_ body: (_ link: UInt16, _ count: Int) -> Void) {
+        let share = (droppedCount - toldCount) / max(1, links.count)
+        toldCount = droppedCount
+        for (index, link) in links.enumerated() {
+            let refused = fanOut?.destinations[index].errorCount ?? 0
+            let count = share + refused - toldErrors[index]
+            toldErrors[index] = refused
+            if count > 0 { body(link, count) }
+        }
     }
 
     /// True when nobody is forwarded to.

@@ -9,12 +9,13 @@ extension TreeMember {
     func readLinks(into output: inout PacketBatch, delivers: Bool, context: inout StageContext) {
         lastSender = nil
         var callsLeft = TreeMember.callLimit
-        while !delivers || !output.isFull {
+        while !delivers || outlet.isStuck || outlet.hasRoom(output) {
             if port.reader.isDrained {
                 callsLeft -= 1
                 if callsLeft < 0 { return }
                 let count = port.receive(
-                    limit: delivers ? output.freeCount : Int.max, pool: context.pool, now: context.now)
+                    limit: delivers && !outlet.isStuck ? output.freeCount : Int.max, pool: context.pool,
+                    now: context.now)
                 if count == 0 {
                     context.isReadable = context.pool.freeCount == 0
                     return
@@ -111,7 +112,7 @@ extension TreeMember {
         let noted = node.note(number, from: link, now: context.now)
         guard noted.isNew else { return context.drop(packet, .duplicate) }
         keep(packet, stripe: noted.stripe, now: context.now)
-        if delivers { output.append(packet) }
+        if delivers, !outlet.give(packet, to: &output) { context.counters.add(.queueDrops) }
     }
 
     /// Knows at which multiple of 65 536 the stream's numbers are; false while nobody has said so.
@@ -241,6 +242,22 @@ extension TreeMember {
                 places.append(address)
             }
             if links != fanOuts[stripe].links { fanOuts[stripe].setChildren(links, places, now: now) }
+        }
+    }
+
+    /// Tells the node what each child was sent in the last second, and how much of it is as good as dropped: what the
+    /// kernel had no room for, and what a child asks for once it is more than a lossy way explains.
+    func judgeChildren(now: Instant) {
+        let count = node.tally.receivedCount &- lastReceivedCount
+        lastReceivedCount = node.tally.receivedCount
+        for fanOut in fanOuts { fanOut.takeDropped { node.noteDropped($1, to: Int($0)) } }
+        for link in addresses.indices where addresses[link] != nil {
+            let stripes = node.stripesSent(to: link)
+            let missed = repair.sender.takeMissedCount(of: Peer(UInt32(link)))
+            if stripes.isEmpty || replay.isCatchingUp(UInt16(link)) { continue }
+            let sent = count * stripes.count / max(1, node.stripeCount)
+            if missed > sent / TreeMember.missedShare { node.noteDropped(min(missed, sent), to: link) }
+            node.noteSent(sent, to: link)
         }
     }
 

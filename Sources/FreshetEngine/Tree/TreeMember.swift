@@ -27,6 +27,8 @@ final class TreeMember {
     static let jumpLimit: Int64 = 128
     /// So long after its beginning a stream is sent from there on to who joins.
     static let youth = Nanoseconds.seconds(2)
+    /// A child that asks for more than this part of what it is sent does not keep up.
+    static let missedShare = 8
     /// The longest wait for what is missing at the end, beside the latency.
     static let endGrace = Nanoseconds.milliseconds(250)
     /// At the end: a member stays for its children so long after the last request, and so long at most.
@@ -41,6 +43,7 @@ final class TreeMember {
     let repair: LinkRepair
     let latency: Nanoseconds
     @exclusivity(unchecked) var fanOuts: [ChildFanOut] = []
+    @exclusivity(unchecked) var outlet = MemberOutlet()
     @exclusivity(unchecked) var replay = HistoryReplay()
     @exclusivity(unchecked) var start = StreamStart()
     /// Where links lead; the same numbers as the node's.
@@ -65,6 +68,8 @@ final class TreeMember {
     @exclusivity(unchecked) var began: Instant?
     @exclusivity(unchecked) private var figuresAt: Instant
     @exclusivity(unchecked) private var lastCounts = (recovered: 0, lost: 0)
+    /// Packets that were new until then, for what each child was sent since.
+    @exclusivity(unchecked) var lastReceivedCount = 0
     @exclusivity(unchecked) var refusal: String?
     /// Asks for routers while the control channel shakes hands, which takes longer; nobody waits for it.
     @exclusivity(unchecked) private var route: RouteProbe?
@@ -104,6 +109,7 @@ final class TreeMember {
             readControl(now: context.now)
             if let notice = control.takeNotice(), final == nil { context.report(.notice(notice)) }
         }
+        if delivers { outlet.look(at: &output, now: context.now) }
         if context.isReadable { readLinks(into: &output, delivers: delivers, context: &context) }
         drive(context: &context)
         if let refusal { throw .failure(refusal) }
@@ -142,6 +148,7 @@ final class TreeMember {
         node.delivery.lostCount &+= UInt32(clamping: counts.lost - lastCounts.lost)
         node.delivery.repairedCount &+= UInt32(clamping: counts.recovered - lastCounts.recovered)
         lastCounts = counts
+        judgeChildren(now: now)
         byteCount = 0
         figuresAt = now
     }
@@ -149,6 +156,7 @@ final class TreeMember {
     /// When it wants to be called next.
     var deadline: Instant? {
         var deadline = earliest(earliest(node.nextDeadline, repair.deadline), replay.deadline)
+        deadline = earliest(deadline, outlet.deadline)
         for fanOut in fanOuts { deadline = earliest(deadline, fanOut.retryDeadline) }
         if let final, !isComplete { deadline = earliest(deadline, final.at + latency + TreeMember.endGrace) }
         return deadline

@@ -21,6 +21,8 @@ struct RepairPeer: Sendable {
     /// When it is told the highest number again, in the pause that began with the packet of that instant.
     var heartbeatDue = Instant.distantFuture
     var heartbeatPause = Instant.distantFuture
+    /// Packets it has asked for, repeats among them, since somebody last looked.
+    var missedCount = 0
 
     /// Requests of a plain RIST receiver that were answered since `askedSince` packets had been sent, and the share of
     /// packets that it asked for lately, in parts per million.

@@ -193,6 +193,7 @@ extension RepairSender {
     /// True when the packet is there to be asked for and the peer within its allowance.
     private mutating func mayAsk(_ sequence: Int64, _ place: Int, _ now: Instant) -> Bool {
         statistics.asked += 1
+        peers[place].missedCount += 1
         guard peers[place].takeAllowance(now) else {
             statistics.refused += 1
             return false

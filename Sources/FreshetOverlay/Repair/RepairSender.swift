@@ -163,6 +163,13 @@ public struct RepairSender: ~Copyable {
     /// Lets go of everything kept.
     public mutating func reset() { start(ssrc) }
 
+    /// How many packets `peer` has asked for since the last call, repeats among them.
+    public mutating func takeMissedCount(of peer: Peer) -> Int {
+        guard let place = peers.firstIndex(where: { $0.peer == peer }) else { return 0 }
+        defer { peers[place].missedCount = 0 }
+        return peers[place].missedCount
+    }
+
     // MARK: Time
 
     /// When the sender wants to be advanced and drained again; `nil` when it has nothing to do.

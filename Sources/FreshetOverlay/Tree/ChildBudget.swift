@@ -21,7 +21,7 @@ struct ChildBudget {
             started = now
             return nil
         }
-        guard now - began >= .seconds(1) else { return nil }
+        guard now - began >= .milliseconds(900) else { return nil }
         started = now
         let total = max(sentCount, droppedCount)
         let isBad = droppedCount * 1000 > ChildBudget.dropLimitPerMille * total

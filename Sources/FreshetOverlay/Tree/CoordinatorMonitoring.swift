@@ -72,6 +72,8 @@ extension Coordinator {
     private mutating func moveSlow(_ children: [MemberID], of parent: Int) {
         for id in children {
             guard let child = indexOfMember[id] else { continue }
+            // Who does not keep up anywhere is not sent from one to the next.
+            if let last = records[child].lastMoved, now - last < configuration.complaintInterval { continue }
             for stripe in 0..<forest.stripeCount where forest.parent(child, stripe) == parent {
                 regraft(child, stripe, awayFrom: parent)
             }

@@ -225,8 +225,12 @@ public struct TreeNode: ~Copyable {
         links[link]?.down?.budget.noteDropped(count)
     }
 
-    /// The edge sent `count` packets to `link`.
-    public mutating func noteSent(_ count: Int, to link: Int) { links[link]?.down?.budget.noteSent(count) }
+    /// The edge sent `count` packets to `link`, or tried to: said about once a second, after ``noteDropped(_:to:)``, and
+    /// the child is judged by it.
+    public mutating func noteSent(_ count: Int, to link: Int) {
+        links[link]?.down?.budget.noteSent(count)
+        judgeChild(link)
+    }
 
     // MARK: Out
 

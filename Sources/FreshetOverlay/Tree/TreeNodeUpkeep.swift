@@ -165,12 +165,11 @@ extension TreeNode {
                 forgetDown(link)
                 continue
             }
-            judgeChild(link)
             linkDeadline = earliest(linkDeadline, limit)
         }
     }
 
-    private mutating func judgeChild(_ link: Int) {
+    mutating func judgeChild(_ link: Int) {
         switch links[link]?.down?.budget.judge(now: now) {
         case .thin? where hasParity:
             let parity = stripes.count - 1

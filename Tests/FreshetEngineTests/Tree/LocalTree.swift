@@ -64,6 +64,8 @@ final class LocalChannel: MemberChannel {
     unowned let coordinator: LocalCoordinator
     var events: [Event] = []
     var isOpen = true
+    /// Whom the member has called slow.
+    private(set) var slowChildren: Set<MemberID> = []
 
     init(_ coordinator: LocalCoordinator, _ number: UInt32) {
         self.coordinator = coordinator
@@ -73,6 +75,9 @@ final class LocalChannel: MemberChannel {
     fileprivate func reopen() { events.append(.connected) }
     override func next() -> Event? { events.isEmpty ? nil : events.removeFirst() }
     override func send(_ text: [UInt8]) {
+        if case .report(let report) = try? ControlMessage(parsing: text.span.bytes) {
+            slowChildren.formUnion(report.slowChildren)
+        }
         if isOpen { coordinator.take(text, from: number, now: MonotonicClock.now) }
     }
 }
@@ -87,6 +92,8 @@ final class LocalMember {
     /// The first payload byte of every packet that came, by its number.
     private(set) var received: [Int64: UInt8] = [:]
     private(set) var failure: String?
+    /// The stages behind it take nothing, like a player that is paused.
+    var isPaused = false
     /// It is turned no more, like a process that was stopped.
     var isStopped = false
     private let ssrc: UInt32
@@ -123,7 +130,7 @@ final class LocalMember {
         do throws(StageError) { try member.run(into: &output, delivers: true, context: &context) } catch {
             failure = error.message
         }
-        while let packet = output.popFirst() {
+        while !isPaused, let packet = output.popFirst() {
             received[packet.info.extendedSequence] = packet.bytes.uint8(
                 at: Int(packet.info.headerByteCount) + 20)
         }
@@ -152,6 +159,20 @@ final class LocalMember {
         packet.info.headerByteCount = 12
         packet.info.flags = .hasSequence
         member.originate(packet, now: context.now)
+    }
+
+    /// Asks `parent` for packets from `number` on: itself and those of the 16 after it whose bits are set in `mask`.
+    func ask(_ parent: LocalMember, for number: Int64, _ mask: UInt16) {
+        guard let link = member.node.link(to: parent.address.peerAddress) else { return }
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 8)
+        defer { memory.deallocate() }
+        var bytes = MutableRawSpan(_unsafeBytes: memory)
+        var writer = CompoundWriter(&bytes)
+        let entries = [NACKEntry(packetID: UInt16(truncatingIfNeeded: number), lostMask: mask)]
+        writer.writeReceiverReport(ssrc: 9)
+        writer.writeRequest(senderSSRC: 9, mediaSSRC: member.node.epoch, entries: entries.span)
+        let count = writer.byteCount
+        member.send(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[..<count])), link: link)
     }
 
     func end() { member.end(now: MonotonicClock.now) }

@@ -77,6 +77,50 @@ import Testing
         for member in tree.members { #expect(member.missing(through: last).isEmpty) }
     }
 
+    @Test("a member whose player takes nothing forwards all the same, and has what fits when it goes on")
+    func pausedPlayer() throws {
+        let tree = try LocalTree(children: 1)
+        let first = try tree.join(children: 1)
+        tree.run(.milliseconds(200))
+        let second = try tree.join(children: 1)
+        tree.run(.milliseconds(400))
+        try #require(second.member.node.parent(of: 0) == first.id)
+        first.isPaused = true
+        // More than its batch and its queue hold.
+        tree.run(.milliseconds(3_000))
+        let last = tree.next - 1
+        tree.run(.milliseconds(300), isSending: false)
+        #expect(second.missing(through: last).isEmpty)
+        #expect(second.member.node.tally.silenceCount == 0)
+        let wasStuck = first.member.outlet.isStuck
+        #expect(wasStuck)
+        first.isPaused = false
+        tree.run(.milliseconds(300))
+        let isStuck = first.member.outlet.isStuck
+        #expect(first.received[last + 20] != nil && !isStuck)
+        #expect(first.missing(through: last).count < 1_500 - MemberOutlet.queueLimit + 50)
+    }
+
+    @Test("a child that asks for much of what it is sent is told as slow, and its sibling is not")
+    func slowChild() throws {
+        let tree = try LocalTree(children: 2)
+        let slow = try tree.join(children: 0)
+        let sibling = try tree.join(children: 0)
+        tree.run(.milliseconds(500))
+        var asked = tree.next
+        let isTold = tree.run(.seconds(8)) {
+            // Every fourth of the packets that have come, as from behind a line that is full.
+            if tree.next - asked >= 17 {
+                slow.ask(tree.source, for: tree.next - 17, 0x0888)
+                asked = tree.next
+            }
+            return tree.source.channel.slowChildren.contains(slow.id)
+        }
+        #expect(isTold)
+        #expect(!tree.source.channel.slowChildren.contains(sibling.id))
+        #expect(sibling.missing(through: tree.next - 20).isEmpty)
+    }
+
     @Test("those who wait for a stream in four stripes get all of it, whichever stripe comes first")
     func stripesFromTheBeginning() throws {
         var configuration = CoordinatorConfiguration()
