@@ -67,6 +67,9 @@ struct Checkers {
         if former >= 0 && number > former + 1 { noteMissed(former + 1, number) }
     }
 
+    /// A repair reached a host that misses nothing.
+    mutating func sawAgain() { totals.surplusCount += 1 }
+
     private mutating func noteMissed(_ first: Int64, _ end: Int64) {
         var number = max(first, end - 4096)
         while number < end {

@@ -20,9 +20,9 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
     var losers: [Int32] = []
     var random: PRNG
     let blueprint: HostBlueprint
-    private let nodes: UnsafeMutablePointer<Node>
+    let nodes: UnsafeMutablePointer<Node>
     /// Which of them are there.
-    private let isThere: UnsafeMutablePointer<Bool>
+    let isThere: UnsafeMutablePointer<Bool>
     /// What members asleep are told later, for each class that has members asleep.
     let logs: UnsafeMutablePointer<PacketLog>
 
@@ -146,7 +146,7 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
     }
 
     /// True when the node at a place wants to be told of each packet.
-    func isQuiet(_ index: Int32) -> Bool { !isThere[Int(index)] || nodes[Int(index)].isQuiet }
+    mutating func isQuiet(_ index: Int32) -> Bool { !isThere[Int(index)] || nodes[Int(index)].isQuiet }
 
     /// Calls a node, without looking whether it was asleep.
     @inline(__always)

@@ -107,12 +107,57 @@ extension World where Node: ~Copyable {
     private mutating func tellEverybody(_ cargo: consuming Cargo, _ group: Int) {
         let first = Int32(net.groups[group].firstAttachment)
         let stamp = net.groups[group].stamp
+        let passing = passing(cargo, group)
         for member in 0..<net.groups[group].count
         where net.groups[group].isPresent[member] && net.groups[group].lostStamp[member] != stamp {
             let attachment = net.attachments[Int(first) + member]
             if attachment.isDownCut || attachment.node == cargo.sender { continue }
+            if let passing, !net.groups[group].isAwake(member), passesBy(passing, cargo, attachment) {
+                continue
+            }
             deliver(cargo.copy(), to: first + Int32(member))
         }
+    }
+
+    /// What a datagram is to members of a class that miss nothing; `nil` when they must be told.
+    private func passing(_ cargo: borrowing Cargo, _ group: Int) -> Passing? {
+        guard scenario.repair.mode == .group, net.groups[group].last >= 0 else { return nil }
+        if cargo.channel == .media {
+            guard let number = MediaPacket.number(of: cargo.packet.bytes), number <= net.groups[group].last
+            else { return nil }
+            return .repair(number)
+        }
+        guard var compound = CompoundPacket(parsing: cargo.packet.bytes, allowsReducedSize: true) else {
+            return nil
+        }
+        let segment = net.groups[group].segment
+        let path = net.segments[Int(segment)].path
+        let place = net.stations[Int(cargo.sender)].attachments[path]
+        let isLocal = place < 0 || net.attachments[Int(place)].segment == segment
+        var found: Passing?
+        while let part = compound.next() {
+            if let heartbeat = Heartbeat(part) {
+                if heartbeat.highestSequence > net.groups[group].last { return nil }
+                found = .heartbeat
+            } else if RetransmissionRequest(part) != nil {
+                if isLocal { return nil }
+                found = .request
+            } else if part.kind == RTCPPacket.Kind.application {
+                return nil
+            }
+        }
+        return found
+    }
+
+    private mutating func passesBy(
+        _ passing: Passing, _ cargo: borrowing Cargo, _ attachment: Attachment
+    ) -> Bool {
+        let node = attachment.node
+        guard isThere[Int(node)] else { return true }
+        line.now = net.stations[Int(node)].clock.reading(at: now)
+        line.host = node
+        let peer = PeerNumber.make(node: cargo.sender, path: net.segments[Int(attachment.segment)].path)
+        return (nodes + Int(node)).pointee.passBy(passing, cargo, from: peer, &line)
     }
 
     /// One node is told of one datagram.

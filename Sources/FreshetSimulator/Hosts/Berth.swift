@@ -12,6 +12,14 @@ struct Berth<Value: ~Copyable>: ~Copyable {
         value?.deallocate()
     }
 
+    /// Looks at the value where it stands; `nil` when there is none. (What is only read through `pointee` is copied
+    /// whole by the compiler, kilobytes for one date.)
+    @inline(__always)
+    func look<Result>(_ body: (inout Value) -> Result) -> Result? {
+        guard let value else { return nil }
+        return body(&value.pointee)
+    }
+
     /// Holds `value` from now on, and lets go of what it held.
     mutating func put(_ value: consuming Value) {
         clear()

@@ -21,9 +21,25 @@ protocol Host: ~Copyable {
     /// The end: what is held goes to the player, and a goodbye on the wire.
     mutating func finish(_ line: inout HostLine)
     /// When it wants to be called.
-    var nextDeadline: Instant? { get }
+    var nextDeadline: Instant? { mutating get }
     /// The next media packet, if it follows the last one, changes nothing but counts.
-    var isQuiet: Bool { get }
+    var isQuiet: Bool { mutating get }
+    /// A datagram to all of its class passes while the host is asleep. True when all it does has been done, without
+    /// anything to say and with no other deadline; false: it is to be told as others are.
+    mutating func passBy(
+        _ passing: Passing, _ cargo: borrowing Cargo, from peer: Int32, _ line: inout HostLine
+    )
+        -> Bool
+}
+
+/// What hosts that miss nothing take note of at most.
+enum Passing {
+    /// A repair of this packet, which all in the class have.
+    case repair(Int64)
+    /// A request of another segment.
+    case request
+    /// A heartbeat that tells of nothing new.
+    case heartbeat
 }
 
 /// A datagram that a host gives.

@@ -99,26 +99,47 @@ struct ReceiverRepair: ~Copyable {
     }
 
     var nextDeadline: Instant? {
-        var next: Instant?
-        if let node = naive.value { next = node.pointee.nextDeadline }
-        if let node = unicast.value { next = earliest(next, node.pointee.nextDeadline) }
-        if let node = group.value { next = earliest(next, node.pointee.nextDeadline) }
-        return next
+        mutating get {
+            if group.value != nil { return group.look { $0.nextDeadline } ?? nil }
+            if unicast.value != nil { return unicast.look { $0.nextDeadline } ?? nil }
+            return naive.look { $0.nextDeadline } ?? nil
+        }
+    }
+
+    /// What passes a member of a group that misses nothing and owes nobody an answer: see ``Host``.
+    mutating func passBy(_ passing: Passing, _ cargo: borrowing Cargo, from peer: Int32, _ now: Instant)
+        -> Bool
+    {
+        guard let node = group.value, node.pointee.isAtRest else { return false }
+        switch passing {
+        case .heartbeat: break
+        case .repair(let number): node.pointee.noteForeignRepair(number, now: now)
+        case .request:
+            node.pointee.read(
+                cargo.packet.bytes, from: Peer(UInt32(bitPattern: peer)), isLocal: false, now: now)
+        }
+        return true
     }
 
     /// Something is to be put on the wire at once.
-    var hasWork: Bool { group.value?.pointee.hasWork ?? false }
+    var hasWork: Bool {
+        mutating get { group.look { $0.hasWork } ?? false }
+    }
+
+    /// Something is missing, asked for or to be asked for: the next packet in order changes nothing.
+    var isWaiting: Bool {
+        mutating get { group.look { $0.openHoleCount > 0 && !$0.hasWork } ?? false }
+    }
 
     /// The next packet in order changes nothing but counts.
     var isQuiet: Bool {
-        if let node = naive.value, !node.pointee.isQuiet { return false }
-        if let node = unicast.value,
-            node.pointee.openHoleCount > 0 || node.pointee.highestSequence == nil
-        {
-            return false
+        mutating get {
+            if group.value != nil { return group.look { $0.openHoleCount == 0 } ?? true }
+            if unicast.value != nil {
+                return unicast.look { $0.openHoleCount == 0 && $0.highestSequence != nil } ?? true
+            }
+            return naive.look { $0.isQuiet } ?? true
         }
-        if let node = group.value, node.pointee.openHoleCount > 0 { return false }
-        return true
     }
 
     /// Puts what is due on the wire.
@@ -130,7 +151,7 @@ struct ReceiverRepair: ~Copyable {
     }
 
     private mutating func drainNaive(_ line: inout HostLine) {
-        guard let due = naive.value?.pointee.nextDeadline, due <= line.now else { return }
+        guard let due = naive.look({ $0.nextDeadline }) ?? nil, due <= line.now else { return }
         var packet = line.allocateControl()
         var byteCount = 0
         let now = line.now

@@ -46,8 +46,10 @@ struct SourceRepair: ~Copyable {
     }
 
     var nextDeadline: Instant? {
-        if let node = unicast.value { return node.pointee.nextDeadline }
-        return group.value?.pointee.nextDeadline
+        mutating get {
+            if unicast.value != nil { return unicast.look { $0.nextDeadline } ?? nil }
+            return group.look { $0.nextDeadline } ?? nil
+        }
     }
 
     /// Puts what is due on the wire.

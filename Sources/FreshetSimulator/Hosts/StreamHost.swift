@@ -37,10 +37,26 @@ struct StreamHost: Host, ~Copyable {
         receiver.value?.pointee.finish(&line)
     }
 
-    var nextDeadline: Instant? {
-        if let node = source.value { return node.pointee.nextDeadline }
-        return receiver.value?.pointee.nextDeadline
+    mutating func passBy(
+        _ passing: Passing, _ cargo: borrowing Cargo, from peer: Int32, _ line: inout HostLine
+    )
+        -> Bool
+    {
+        var isDone = false
+        if let receiver = receiver.value {
+            isDone = receiver.pointee.passBy(passing, cargo, from: peer, &line)
+        }
+        return isDone
     }
 
-    var isQuiet: Bool { receiver.value?.pointee.isQuiet ?? true }
+    var nextDeadline: Instant? {
+        mutating get {
+            if source.value != nil { return source.look { $0.nextDeadline } ?? nil }
+            return receiver.look { $0.nextDeadline } ?? nil
+        }
+    }
+
+    var isQuiet: Bool {
+        mutating get { receiver.look { $0.isQuiet } ?? true }
+    }
 }

@@ -30,9 +30,25 @@ struct StreamReceiver: ~Copyable {
         repair = ReceiverRepair(blueprint, host: host, life: life)
     }
 
-    var nextDeadline: Instant? { earliest(reorder.nextDeadline, repair.nextDeadline) }
+    var nextDeadline: Instant? {
+        mutating get { earliest(reorder.nextDeadline, repair.nextDeadline) }
+    }
 
-    var isQuiet: Bool { reorder.isIdle && repair.isQuiet }
+    var isQuiet: Bool {
+        // Behind a gap packets wait for each other, and the deadline is the first one's.
+        mutating get { repair.isWaiting || reorder.isIdle && repair.isQuiet }
+    }
+
+    /// Something passes that changes nothing here but what neighbours are answered.
+    mutating func passBy(
+        _ passing: Passing, _ cargo: borrowing Cargo, from peer: Int32, _ line: inout HostLine
+    )
+        -> Bool
+    {
+        guard repair.passBy(passing, cargo, from: peer, line.now) else { return false }
+        if case .repair = passing { line.checkers.sawAgain() }
+        return true
+    }
 
     /// A media packet came.
     mutating func receive(_ packet: consuming Packet, from peer: Int32, _ line: inout HostLine) {
@@ -112,8 +128,17 @@ struct StreamReceiver: ~Copyable {
         repair.drain(&line)
     }
 
-    /// Many packets came in order while nothing was missing.
+    /// Many packets came in order, while nothing was missing or behind a gap.
     mutating func passRun(_ run: PacketRun, _ line: inout HostLine) {
+        guard reorder.isIdle, repair.isQuiet else {
+            for number in run.first...run.last {
+                line.now = run.arrival(of: number)
+                var copy: Packet?
+                run.log.pointee.withPacket(number) { copy = line.copy(of: $0) }
+                if let packet = copy.take() { receive(packet, from: 0, &line) }
+            }
+            return
+        }
         _ = extender.extend(UInt16(truncatingIfNeeded: run.last))
         reorder.passRun(through: run.last, count: run.count, lastArrival: run.arrival(of: run.last))
         repair.passRun(run)

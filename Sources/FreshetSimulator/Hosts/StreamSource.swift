@@ -27,7 +27,9 @@ struct StreamSource: ~Copyable {
         sentCount < total ? start + blueprint.scenario.stream.interval * sentCount : nil
     }
 
-    var nextDeadline: Instant? { earliest(earliest(nextSend, nextBeat), repair.nextDeadline) }
+    var nextDeadline: Instant? {
+        mutating get { earliest(earliest(nextSend, nextBeat), repair.nextDeadline) }
+    }
 
     /// Sends what is due.
     mutating func advance(_ line: inout HostLine) {
