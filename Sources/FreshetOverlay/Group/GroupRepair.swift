@@ -177,8 +177,8 @@ public struct GroupRepair: ~Copyable {
     /// True when nothing is missing here and nobody is owed an answer: what others say and send leads to nothing.
     public var isAtRest: Bool { holes.openCount == 0 && answers.nextDue == nil && !answers.hasReady }
 
-    /// A repair of `sequence`, which is not missing here, passed: later requests for it are late. What ``note(_:isLocal:now:)``
-    /// does with such a packet, for who has no packet at hand.
+    /// A repair of `sequence`, which is not missing here, passed: later requests for it are late. What
+    /// ``note(_:isLocal:now:)`` does with such a packet, for who has no packet at hand.
     public mutating func noteForeignRepair(_ sequence: Int64, now: Instant) { noteRepair(sequence, now: now) }
 
     private mutating func noteRepair(_ sequence: Int64, now: Instant) {
