@@ -72,6 +72,28 @@ struct TreeTests {
         }
     }
 
+    @Test("A viewer whose player takes nothing forwards every byte all the same")
+    func pausedPlayer() async throws {
+        try await Turnstile.shared.pass {
+            let input = try await TestMedia.generated("cbr-60.ts")
+            let tree = try await RealTree(
+                input, "--children", "1", "--wait-viewers", "2", "--speed", "0.5")
+            let scratch = try Scratch()
+            let pipe = scratch.file("pipe")
+            try #require(mkfifo(pipe, 0o600) == 0)
+            // Held open, and never read: what the player is given goes nowhere once the pipe is full.
+            let reader = Glibc.open(pipe, O_RDWR | O_NONBLOCK)
+            defer { close(reader) }
+            let words = "exec '\(Freshet.path)' watch '\(tree.url)' --children 4 --latency 300 > '\(pipe)'"
+            let player = try Running("/bin/sh", ["-c", words])
+            let recorder = try tree.record("below.ts", "--no-forward", "--latency", "800")
+            try await tree.expectExact([recorder], input)
+            #expect(!player.hasEnded)
+            #expect(!recorder.0.errors.contains("fell silent"), "\(recorder.0.errors)")
+            player.signal(SIGKILL)
+        }
+    }
+
     @Test("A multicast island is fed from a tree")
     func island() async throws {
         try await Turnstile.shared.pass {
