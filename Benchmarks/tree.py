@@ -4,6 +4,7 @@
   scripts/bench tree --nodes 20 --seconds 20   smaller and shorter
   scripts/bench tree --failures 20             kills, stops and cuts off inner relays, one at a time, while it runs
   --children N (default 4)   --rate MBIT (default 5)   --latency MS (default 800)   --stripes N   --seed N
+  --late N   of the viewers join one by one, 20 a second, once the stream flows: how long until they have something
   --kinds kill,stop,oneway,cut   which failures      --every S   seconds between two failures (default 4)
   --json FILE   all figures   --keep DIR   leave recordings and logs there
 
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import time
 
-ARGUMENTS = {"nodes": 100, "children": 4, "rate": 5.0, "seconds": 30, "latency": 800, "stripes": 1, "seed": 1, "failures": 0,
+ARGUMENTS = {"nodes": 100, "children": 4, "rate": 5.0, "seconds": 30, "latency": 800, "stripes": 1, "seed": 1, "failures": 0, "late": 0,
              "every": 4.0, "kinds": "kill,stop,oneway,cut", "json": "", "keep": ""}
 
 
@@ -128,7 +129,7 @@ class Tree:
         options = self.options
         source = self.nodes[0]
         source.start([self.tools.FRESHET, "send", sent, "--name", "show", "--listen", f"{source.address}:7400", "--children",
-                      str(options["children"]), "--wait-viewers", str(options["nodes"]), "--stripes",
+                      str(options["children"]), "--wait-viewers", str(options["nodes"] - options["late"]), "--stripes",
                       str(options["stripes"]), "--stats", self.path("source.stats")], self.path("source.log"))
         end = time.monotonic() + 20
         while not self.url:
@@ -138,10 +139,24 @@ class Tree:
             self.url = found and found.group(1)
             if time.monotonic() > end:
                 raise SystemExit("tree: the source does not say where it is")
-        for node in self.nodes[1:]:
-            node.start([self.tools.FRESHET, "record", self.url, self.path(f"{node.number}.ts"), "--children",
-                        str(options["children"]), "--latency", str(options["latency"]), "--stats",
-                        self.path(f"{node.number}.stats")], self.path(f"{node.number}.log"))
+        for node in self.nodes[1:len(self.nodes) - options["late"]]:
+            self.join(node)
+
+    def join(self, node):
+        options = self.options
+        node.start([self.tools.FRESHET, "record", self.url, self.path(f"{node.number}.ts"), "--children",
+                    str(options["children"]), "--latency", str(options["latency"]), "--stats",
+                    self.path(f"{node.number}.stats")], self.path(f"{node.number}.log"))
+
+    def waits(self, nodes, name):
+        """What the members say of how long they waited for something, milliseconds."""
+        found = []
+        for node in nodes:
+            with open(self.path(f"{node.number}.stats")) as file:
+                values = re.findall(f'"{name}":([0-9.]+)', file.read())
+            if values:
+                found.append(round(float(values[-1]), 1))
+        return found
 
     def tree(self):
         """What `freshet top --json` knows: member by address."""
@@ -201,7 +216,7 @@ def spread(values):
 def fail(tree, kind):
     """Fails a random inner relay."""
     known = tree.tree()
-    alive = [node for node in tree.nodes[1:] if node.process.poll() is None and node not in [f["node"] for f in tree.failures]]
+    alive = [node for node in tree.nodes[1:] if node.process and node.process.poll() is None and node not in [f["node"] for f in tree.failures]]
     inner = []
     by_address = members(known)
     for node in alive:
@@ -263,19 +278,26 @@ def measure(tools, tree, options, path, sent):
     began = time.monotonic()
     tree.start(path)
     source = tree.nodes[0]
-    while not any(tree.size(node) for node in tree.nodes[1:]):
+    while not any(tree.size(node) for node in tree.nodes[1:] if node.process):
         time.sleep(0.05)
         if source.process.poll() is not None or time.monotonic() - began > 120:
             raise SystemExit(f"bench tree: the stream does not begin; see {source.log}")
     first = time.monotonic()
-    tools.say(f"{options['nodes']} joined within {first - began:.1f} s")
+    tools.say(f"{options['nodes'] - options['late']} joined within {first - began:.1f} s")
     usage, known, next_failure = {}, None, first + 5
+    late = tree.nodes[len(tree.nodes) - options["late"]:]
+    joining, next_join = list(late), first + 3
     before = source.sent()
     kinds = options["kinds"].split(",")
     while source.process.poll() is None:
-        time.sleep(0.2)
+        time.sleep(0.05 if joining else 0.2)
         now = time.monotonic()
+        while joining and now >= next_join:
+            tree.join(joining.pop(0))
+            next_join += 0.05
         for node in tree.nodes:
+            if not node.process:
+                continue
             usage[node.number] = node.figures() or usage.get(node.number)
         if len(tree.failures) < options["failures"] and now >= next_failure:
             fail(tree, kinds[len(tree.failures) % len(kinds)])
@@ -321,6 +343,9 @@ def measure(tools, tree, options, path, sent):
           f"depth {result['depth']}; CPU % of a core: source {result['cpuSource']}, median {result['cpuMedian']}, most "
           f"{result['cpuMax']}; memory MB: source {result['memorySource']}, median {result['memoryMedian']}, most "
           f"{result['memoryMax']}; {result['failures']} failures")
+    if late:
+        print(f"{len(late)} that came late: first packet after ms: {spread(tree.waits(late, 'firstPacketMs'))}; first whole "
+              f"frame: {spread(tree.waits(late, 'firstFrameMs'))}")
     if tree.failures:
         print(f"children that lost their parent: {lost}, of these {len(moved)} say by whom it was replaced; noticed after ms: "
               f"{spread([noticed for noticed, _ in moved])}; replaced after ms: {spread([after for _, after in moved])}")

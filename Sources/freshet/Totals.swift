@@ -36,6 +36,11 @@ struct Totals {
         ("repairBytesOut", .repairBytesOut), ("parityOut", .parityOut), ("parityIn", .parityIn),
     ]
 
+    /// Told by members of a tree only.
+    private static let waits: [(String, Counter)] = [
+        ("firstPacketMs", .firstPacketNanoseconds), ("firstFrameMs", .firstFrameNanoseconds),
+    ]
+
     /// One JSON object.
     func json(elapsed: Nanoseconds, bitRate: Int, isFinal: Bool) -> String {
         var fields = ["\"seconds\":\(Totals.decimal(elapsed.count, divisor: 1_000_000_000))"]
@@ -50,6 +55,9 @@ struct Totals {
         fields.append("\"jitterMs\":\(Totals.decimal(Int64(gauges[.jitterNanoseconds]), divisor: 1_000_000))")
         fields.append(
             "\"driftPpm\":\(Totals.decimal(Int64(gauges[.clockDriftPartsPerBillion]), divisor: 1000))")
+        for (name, counter) in Totals.waits where gauges[counter] != 0 {
+            fields.append("\"\(name)\":\(Totals.decimal(Int64(gauges[counter]), divisor: 1_000_000))")
+        }
         return "{" + fields.joined(separator: ",") + "}"
     }
 

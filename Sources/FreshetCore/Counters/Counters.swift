@@ -64,6 +64,9 @@ public enum Counter: Int, CaseIterable, Sendable {
     case roundTripNanoseconds
     /// Gauge: the source's clock against ours, in parts per billion.
     case clockDriftPartsPerBillion
+    /// Gauges: from the way to a tree's coordinator being open to the first packet, and to the first whole frame behind a
+    /// keyframe, in nanoseconds.
+    case firstPacketNanoseconds, firstFrameNanoseconds
 
     /// True for a value that is set rather than added to.
     public var isGauge: Bool { rawValue >= Counter.queued.rawValue }

@@ -8,6 +8,9 @@ struct StreamStart {
     private(set) var sequence: Int64?
     private var lastTable: Int64?
     private var hasVideo = false
+    private var firstKeyframe: Int64?
+    /// True once a picture has come behind the first keyframe: that is whole, and can be decoded.
+    private(set) var hasWholeFrame = false
 
     /// A table further back than this does not belong to the keyframe: the next one comes soon.
     private static let tableReach: Int64 = 512
@@ -34,7 +37,9 @@ struct StreamStart {
             packet.payloadByteCount >= 4
             && bytes.uint32(at: place &+ packet.payloadOffset) & 0xFFFF_FFF0 == 0x0000_01E0
         if isVideo { hasVideo = true }
+        if isVideo, let firstKeyframe, sequence > firstKeyframe { hasWholeFrame = true }
         guard packet.flags.contains(.isRandomAccess), isVideo || !hasVideo else { return }
+        if isVideo, firstKeyframe == nil { firstKeyframe = sequence }
         var start = sequence
         if let table = lastTable, table <= sequence, sequence &- table < StreamStart.tableReach {
             start = table

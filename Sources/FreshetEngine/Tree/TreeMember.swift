@@ -64,6 +64,10 @@ final class TreeMember {
     @exclusivity(unchecked) var hasLeft = false
     /// Bytes of media since the last figures for the coordinator, when those were, and what was counted until then.
     @exclusivity(unchecked) var byteCount = 0
+    /// When the way to the coordinator was open first, and which waits since then are over.
+    @exclusivity(unchecked) private var connected: Instant?
+    @exclusivity(unchecked) private var hasToldPacket = false
+    @exclusivity(unchecked) private var hasToldFrame = false
     /// When its first packet came.
     @exclusivity(unchecked) var began: Instant?
     @exclusivity(unchecked) private var figuresAt: Instant
@@ -135,8 +139,21 @@ final class TreeMember {
         transmit()
         handleEvents(context: &context)
         if mustRebuild { rebuild(now: now) }
+        if !hasToldFrame { noteWaits(context: &context) }
         if now - figuresAt >= .seconds(1) { noteFigures(now) }
         settle(now: now)
+    }
+
+    /// Counts how long it took to get something, and something that can be shown.
+    private func noteWaits(context: inout StageContext) {
+        guard let connected, let began, !node.isSource else { return }
+        if !hasToldPacket {
+            hasToldPacket = true
+            context.counters[.firstPacketNanoseconds] = Int((began - connected).count)
+        }
+        guard start.hasWholeFrame else { return }
+        hasToldFrame = true
+        context.counters[.firstFrameNanoseconds] = Int((context.now - connected).count)
     }
 
     /// Renews what the node tells the coordinator of how the stream reaches it.
@@ -169,6 +186,7 @@ final class TreeMember {
             switch event {
             case .connected:
                 route?.read()
+                if connected == nil { connected = now }
                 node.routers = route?.routers.map(\.host) ?? []
                 node.connected(now: now)
             case .disconnected: node.disconnected(now: now)

@@ -39,8 +39,8 @@ public struct TreeNode: ~Copyable {
     var stripes: [UpstreamStripe] = [UpstreamStripe()]
     var window: ReceivedWindow
     var parityWindow: ReceivedWindow
-    /// The lowest number that has come; `nil` before the first.
-    var lowestSequence: Int64?
+    /// The lowest number that has come, and when the first packet did; `nil` before.
+    var first: (lowest: Int64, at: Instant)?
     /// Stripe-children that it sends to, for the slots.
     public internal(set) var childCount = 0
     /// Which address used a ticket's serial: a second one is a thief.
@@ -157,7 +157,7 @@ public struct TreeNode: ~Copyable {
             return Noted(stripe: stripe, isNew: false)
         }
         tally.receivedCount += 1
-        if !isParity { lowestSequence = min(lowestSequence ?? sequence, sequence) }
+        if !isParity { first = (min(first?.lowest ?? sequence, sequence), first?.at ?? now) }
         if isSource, tally.receivedCount == 1 { tellStart() }
         stripes[stripe].receivedCount += 1
         stripes[stripe].highest = max(stripes[stripe].highest ?? sequence, sequence)

@@ -60,8 +60,15 @@ extension TreeNode {
     func nextWanted(_ stripe: Int) -> Int64 {
         if let stripe = stripes[stripe].highest { return stripe &+ 1 }
         guard let highest = window.highest else { return 0 }
-        return max(lowestSequence ?? highest, highest &- TreeNode.headReach)
+        guard let first else { return highest }
+        // What came first of the others need not be where the stream begins: it may be the very packet that is missing.
+        let isYoung = now - first.at < TreeNode.youth
+        let lowest = isYoung ? first.lowest &- Int64(4 * stripeCount) : first.lowest
+        return max(lowest, highest &- TreeNode.headReach)
     }
+
+    /// So long after its first packet a node may have come to know a stream that has only begun.
+    static let youth = Nanoseconds.seconds(2)
 
     /// A stripe that comes last is asked for so many packets of the stream back.
     static let headReach: Int64 = 1_024
