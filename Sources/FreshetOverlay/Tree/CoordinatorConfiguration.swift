@@ -37,7 +37,7 @@ public struct CoordinatorConfiguration: Sendable {
     /// A convicted parent is offered to nobody for so long.
     public var convictionInterval: Nanoseconds = .seconds(30)
     /// A branch below a member that starves is left in peace for so long (figure 8, step 806).
-    public var branchFlagInterval: Nanoseconds = .seconds(2)
+    public var branchFlagInterval: Nanoseconds = .seconds(1)
     /// An asked member answers within this span or counts as failed (figure 8, step 808).
     public var pingTimeout: Nanoseconds = .milliseconds(500)
     /// A member whose control connection is gone is kept for so long, unless a child complains.

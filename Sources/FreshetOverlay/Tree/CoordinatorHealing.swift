@@ -89,7 +89,9 @@ extension Coordinator {
     private mutating func noteHungry(_ member: Int, _ stripe: Int) {
         if let since = records[member].starvingSince, now - since >= configuration.branchFlagInterval {
             records[member].starvingStripes = []
+            records[member].hungrySince = nil
         }
+        records[member].hungrySince = records[member].hungrySince ?? now
         records[member].starvingSince = now
         records[member].starvingStripes.insert(StripeSet(stripe))
     }
@@ -107,7 +109,12 @@ extension Coordinator {
         var current = forest.parent(member, stripe)
         for _ in 0..<AncestorPath.countLimit {
             guard let index = current else { return false }
-            if isHungry(index, stripe) { return true }
+            // One that goes on starving is perhaps deaf: then nothing helps those below but another parent.
+            if isHungry(index, stripe), let since = records[index].hungrySince,
+                now - since < configuration.branchFlagInterval
+            {
+                return true
+            }
             current = forest.parent(index, stripe)
         }
         return false
@@ -174,6 +181,7 @@ extension Coordinator {
         records[member].lastMoved = now
         records[member].starvingSince = nil
         records[member].starvingStripes = []
+        records[member].hungrySince = nil
         if !stripes.isEmpty { tell(member, stripes, isRegraft: true) }
     }
 

@@ -64,6 +64,8 @@ public struct MemberRecord: Sendable {
     /// When it said that it starves, per branch flagging (figure 8), and on which stripes.
     var starvingSince: Instant?
     var starvingStripes = StripeSet()
+    /// When it said so first of all the times in a row.
+    var hungrySince: Instant?
     /// When the ping that must be answered runs out, and its serial.
     var pingDeadline: Instant?
     var pingSent: Instant?
