@@ -66,8 +66,7 @@ struct CommandTests {
     func pages() async throws {
         let known = [
             "send", "watch", "record", "relay", "coordinate", "top", "emulate", "simulate", "run", "check",
-            "stages",
-            "help", "--help", "--version",
+            "stages", "help", "--help", "--version",
         ]
         for page in ["README.md", "CONTRIBUTING.md"] {
             for line in try Repository.text(page).split(separator: "\n")
