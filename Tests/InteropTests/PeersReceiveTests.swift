@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What Freshet sends, others receive.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(15)))
 struct PeersReceiveTests {
     /// A program that writes the very bytes it gets.
     enum ExactPeer: String, CaseIterable, Sendable {

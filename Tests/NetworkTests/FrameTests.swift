@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Media that is not a transport stream: every coded frame arrives, none is changed, and all keep their time.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(15)))
 struct FrameTests {
     @Test(
         "Every frame of any container arrives in .ts, .mkv and .mp4, unchanged and in time",
@@ -101,7 +101,9 @@ struct FrameTests {
             #expect(stopped.status == 0, "\(stopped)")
             let video = try await Frames.decodedVideo(of: scratch.file("out.ts"))[0]
             #expect(video.times.count > 150)
-            let steps = zip(video.times, video.times.dropFirst()).map { $1 - $0 }
+            // The recording ends anywhere: a frame that is shown late may be its last, those before it missing.
+            let times = video.times.dropLast(8)
+            let steps = zip(times, times.dropFirst()).map { $1 - $0 }
             #expect(
                 steps.allSatisfy { $0 > 0 && $0 < 0.1 },
                 "steps of \(steps.min() ?? 0) to \(steps.max() ?? 0) s")

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Relay trees of real processes.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(15)))
 struct TreeTests {
     private let clip = TestMedia.clip("clip.ts")
 
