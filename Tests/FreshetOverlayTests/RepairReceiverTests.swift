@@ -50,6 +50,15 @@ import Testing
         #expect(receiver.latency < long - .milliseconds(60), "\(receiver.latency)")
     }
 
+    @Test func whoHasNoPacketYetWantsToBeCalledForNothing() {
+        var receiver = RepairBench.receiver()
+        receiver.changeSource(now: RepairBench.instant(5), roundTrip: .milliseconds(20))
+        #expect(receiver.nextDeadline == nil)
+        #expect(RepairBench.drain(&receiver, RepairBench.instant(6)).isEmpty)
+        _ = note(&receiver, 1, 10)
+        #expect(receiver.nextDeadline != nil)
+    }
+
     @Test func aStreamInOrderIsAskedForNothing() {
         var receiver = RepairBench.receiver()
         var asked: Set<UInt16> = []

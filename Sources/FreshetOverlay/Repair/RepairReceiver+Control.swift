@@ -40,6 +40,8 @@ extension RepairReceiver {
 
     /// When the receiver wants to be advanced and drained again; `nil` when it waits for packets only.
     public var nextDeadline: Instant? {
+        // Before the first packet nobody knows whose stream it is, and nothing can be said.
+        guard mediaSSRC != nil else { return nil }
         if owedEcho != nil || isAskDue { return lastArrival }
         let next = min(nextVisit, nextReport)
         return next == .distantFuture ? nil : next
