@@ -15,6 +15,14 @@
         releaseAttachment = nil
         info = PacketInfo()
     }
+
+    /// Lets go of the attachment, if there is one.
+    @usableFromInline mutating func discardAttachment() {
+        guard let attachment else { return }
+        releaseAttachment?(attachment)
+        self.attachment = nil
+        releaseAttachment = nil
+    }
 }
 
 /// A slab of equal slots for packets, allocated once, with a hard cap.
@@ -117,16 +125,13 @@ public final class PacketPool {
     }
 
     @inlinable func reclaim(_ slot: UnsafeMutablePointer<SlotHeader>) {
-        if slot.pointee.attachment != nil { releaseAttachment(of: slot) }
-        slot.pointee.nextFree = state.pointee.freeHead
-        state.pointee.freeHead = slot
+        if slot.pointee.attachment != nil { slot.pointee.discardAttachment() }
+        putFree(slot)
         state.pointee.usedCount &-= 1
     }
 
-    @usableFromInline func releaseAttachment(of slot: UnsafeMutablePointer<SlotHeader>) {
-        guard let attachment = slot.pointee.attachment else { return }
-        slot.pointee.releaseAttachment?(attachment)
-        slot.pointee.attachment = nil
-        slot.pointee.releaseAttachment = nil
+    @inlinable func putFree(_ slot: UnsafeMutablePointer<SlotHeader>) {
+        slot.pointee.nextFree = state.pointee.freeHead
+        state.pointee.freeHead = slot
     }
 }

@@ -18,11 +18,7 @@ public struct Parcel: @unchecked Sendable {
     @inlinable public var hasAttachment: Bool { slot.pointee.attachment != nil }
 
     /// Releases the attachment, if there is one, of a parcel that nobody will open.
-    public func discardAttachment() {
-        if let attachment = slot.pointee.attachment { slot.pointee.releaseAttachment?(attachment) }
-        slot.pointee.attachment = nil
-        slot.pointee.releaseAttachment = nil
-    }
+    public func discardAttachment() { slot.pointee.discardAttachment() }
 }
 
 extension PacketPool {
@@ -44,8 +40,7 @@ extension PacketPool {
         packet.slot.pointee.referenceCount &+= 1
         parcel = Parcel(packet.slot, start: packet.start, length: packet.length)
         empty.pointee.pool = Unmanaged.passUnretained(self)
-        empty.pointee.nextFree = state.pointee.freeHead
-        state.pointee.freeHead = empty
+        putFree(empty)
         state.pointee.usedCount &-= 1
     }
 

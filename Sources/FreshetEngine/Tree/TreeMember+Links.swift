@@ -41,8 +41,7 @@ extension TreeMember {
         if port.reader.isOversized { return context.drop(packet, .oversized) }
         if packet.byteCount < 2 { return context.drop(packet, .malformed) }
         let head = packet.bytes.uint16(at: 0)
-        // RFC 5761 §4: payload types 64 to 95 are RTCP's.
-        if head >> 14 == 2, !(64...95).contains(head & 0x7F) {
+        if head >> 14 == 2, !TreeMember.isControl(head) {
             takeMedia(packet, into: &output, delivers: delivers, context: &context)
         } else {
             readMessage(packet, context: &context)

@@ -134,7 +134,8 @@ final class TreeMember {
             context: &context, target: { node.repairLink(stripe: $0, attempt: $1) },
             { bytes, link in
                 // Who is still being sent the history must not take what is still to come for lost.
-                if !isControl(bytes) || !replay.isCatchingUp(UInt16(link)) { send(bytes, link: link) }
+                if TreeMember.isControl(bytes.uint16(at: 0)), replay.isCatchingUp(UInt16(link)) { return }
+                send(bytes, link: link)
             })
         transmit()
         handleEvents(context: &context)
@@ -210,7 +211,8 @@ final class TreeMember {
         while let message = node.nextMessage() { control.send(message.text) }
     }
 
-    private func isControl(_ bytes: RawSpan) -> Bool { (64...95).contains(bytes.uint16(at: 0) & 0x7F) }
+    /// RFC 5761 §4: of what begins with `head`, payload types 64 to 95 are RTCP's.
+    static func isControl(_ head: UInt16) -> Bool { (64...95).contains(head & 0x7F) }
 
     /// Sends `bytes` to the neighbour on `link`.
     func send(_ bytes: RawSpan, link: Int) {

@@ -42,22 +42,28 @@ import Testing
         for member in tree.members { #expect(member.missing(through: last).isEmpty) }
     }
 
-    @Test("a parent that falls silent is replaced before anything is missed")
-    func failure() throws {
-        let tree = try LocalTree(children: 2)
-        for _ in 0..<6 { _ = try tree.join(children: 2) }
-        tree.run(.milliseconds(1_000))
-        let parents = Set(tree.members.map { $0.member.node.parent(of: 0) })
+    /// Stops a member that is one of `parents`, as if its process were; expects that the others miss nothing.
+    private func stopOne(of parents: Set<MemberID?>, in tree: LocalTree) throws -> (
+        victim: LocalMember, others: [LocalMember]
+    ) {
         let victim = try #require(tree.members.first { parents.contains($0.id) })
         victim.isStopped = true
         let others = tree.members.filter { $0 !== victim }
         tree.run(.milliseconds(1_500))
         let last = tree.next - 1
         tree.run(.milliseconds(500), isSending: false) { others.allSatisfy { $0.received[last] != nil } }
-        for member in others {
-            #expect(member.missing(through: last).isEmpty)
-            #expect(member.member.node.parent(of: 0) != victim.id)
-        }
+        for member in others { #expect(member.missing(through: last).isEmpty) }
+        return (victim, others)
+    }
+
+    @Test("a parent that falls silent is replaced before anything is missed")
+    func failure() throws {
+        let tree = try LocalTree(children: 2)
+        for _ in 0..<6 { _ = try tree.join(children: 2) }
+        tree.run(.milliseconds(1_000))
+        let parents = Set(tree.members.map { $0.member.node.parent(of: 0) })
+        let (victim, others) = try stopOne(of: parents, in: tree)
+        for member in others { #expect(member.member.node.parent(of: 0) != victim.id) }
     }
 
     @Test("a moment in which nobody does anything costs nothing and leaves the tree whole")
@@ -145,13 +151,7 @@ import Testing
         tree.run(.milliseconds(1_200))
         let parents = Set(
             tree.members.flatMap { member in (0..<4).map { member.member.node.parent(of: $0) } })
-        let victim = try #require(tree.members.first { parents.contains($0.id) })
-        victim.isStopped = true
-        let others = tree.members.filter { $0 !== victim }
-        tree.run(.milliseconds(1_500))
-        let last = tree.next - 1
-        tree.run(.milliseconds(500), isSending: false) { others.allSatisfy { $0.received[last] != nil } }
-        for member in others { #expect(member.missing(through: last).isEmpty) }
+        _ = try stopOne(of: parents, in: tree)
     }
 
     @Test("who leaves hands over first")
