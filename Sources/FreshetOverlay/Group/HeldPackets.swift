@@ -5,7 +5,8 @@ import FreshetWire
 /// shares the packets' slots and copies nothing.
 ///
 /// What is kept is bounded twice: by the number of places, and by age. A packet takes the place of the one
-/// `capacity` before it.
+/// `capacity` before it. Whole runs of packets may stay on a ``PacketShelf``; their age is not looked at, the number of
+/// places bounds them.
 public struct HeldPackets: ~Copyable {
     private var slots: FixedSlots<Packet>
     /// When each was put in: a packet made on this host has no arrival.
@@ -15,6 +16,9 @@ public struct HeldPackets: ~Copyable {
     private var oldest: Int64 = 0
     private var newest: Int64 = -1
     private var isEmpty = true
+    private var shelf: PacketShelf?
+    /// What is held by way of the shelf.
+    private var runs = SequenceRuns()
 
     /// Room for `capacity` packets, rounded up to a power of two, none older than `duration`.
     public init(capacity: Int, duration: Nanoseconds) {
@@ -53,22 +57,57 @@ public struct HeldPackets: ~Copyable {
         let first = newest &- mask
         if oldest < first { oldest = first }
         while oldest < newest {
-            if !slots.isEmpty(place(oldest)) && now - times[place(oldest)] <= duration { return }
+            if runs.contains(oldest) { return }
+            if isInOwnSlot(oldest) && now - times[place(oldest)] <= duration { return }
             _ = slots.take(place(oldest))
             oldest &+= 1
         }
     }
 
+    /// Keeps packets `run`, which came in order and are on `shelf`, without touching each: the same as
+    /// ``put(_:now:)`` of each of them, but for their age.
+    public mutating func putRun(_ run: ClosedRange<Int64>, from shelf: PacketShelf) {
+        if self.shelf !== shelf {
+            while let old = runs.removeFirst() { takeFromShelf(old) }
+            self.shelf = shelf
+        }
+        let first = max(run.lowerBound, run.upperBound &- mask)
+        if isEmpty || first > newest &+ mask {
+            removeAll()
+            oldest = first
+            isEmpty = false
+        }
+        // A few runs are remembered; the packets of an older one get places of their own.
+        if let old = runs.append(first, run.upperBound) { takeFromShelf(old) }
+        newest = max(newest, run.upperBound)
+        oldest = max(min(oldest, first), newest &- mask)
+    }
+
+    private mutating func takeFromShelf(_ run: SequenceRuns.Run) {
+        guard let shelf, run.last >= oldest else { return }
+        for sequence in max(run.first, oldest)...run.last {
+            var share: Packet?
+            _ = shelf.withPacket(sequence) { share = $0.share() }
+            if let packet = share.take() { slots.put(packet, at: place(sequence)) }
+            times[place(sequence)] = .distantFuture
+        }
+    }
+
+    private func isInOwnSlot(_ sequence: Int64) -> Bool {
+        slots.withElement(place(sequence)) { $0.info.extendedSequence == sequence } ?? false
+    }
+
     /// Lets go of everything.
     public mutating func removeAll() {
         for index in 0..<slots.capacity { _ = slots.take(index) }
+        runs.removeAll()
         isEmpty = true
     }
 
     /// True when packet `sequence` is held.
     public func contains(_ sequence: Int64) -> Bool {
         if isEmpty || sequence > newest || sequence < oldest { return false }
-        return slots.withElement(place(sequence)) { $0.info.extendedSequence == sequence } ?? false
+        return isInOwnSlot(sequence) || runs.contains(sequence) && shelf?.contains(sequence) == true
     }
 
     /// The numbers between which packets are held; `nil` when none is.
@@ -78,15 +117,25 @@ public struct HeldPackets: ~Copyable {
     /// is not held or the pool is empty.
     public func copy(_ sequence: Int64, from pool: PacketPool) -> Packet? {
         guard contains(sequence), var copy = pool.allocate() else { return nil }
-        let isWhole = slots.withElement(place(sequence)) { packet in
-            guard packet.byteCount <= copy.spareByteCount else { return false }
-            copy.append(packet.bytes)
-            copy.info = packet.info
-            return true
+        let isWhole: Bool?
+        if isInOwnSlot(sequence) {
+            isWhole = slots.withElement(place(sequence)) { copy.fill(from: $0) }
+        } else {
+            isWhole = shelf?.withPacket(sequence) { copy.fill(from: $0) }
         }
         guard isWhole == true else { return nil }
         copy.info.flags.insert(.isRetransmission)
         copy.modify { RTPHeader.markRetransmission(true, in: &$0) }
         return copy
+    }
+}
+
+extension Packet {
+    /// Takes the bytes and the notes of `other`; false when there is no room.
+    fileprivate mutating func fill(from other: borrowing Packet) -> Bool {
+        guard other.byteCount <= spareByteCount else { return false }
+        append(other.bytes)
+        info = other.info
+        return true
     }
 }

@@ -55,6 +55,9 @@ public struct AskerTable: Sendable {
     /// One packet of media passed.
     public mutating func notePacket() { mediaCount &+= 1 }
 
+    /// `count` packets of media passed.
+    public mutating func notePackets(_ count: Int) { mediaCount &+= Int64(count) }
+
     /// `peer` asks for a packet; false when it asked for too many.
     public mutating func allow(_ peer: Peer) -> Bool {
         let index = place(of: peer)

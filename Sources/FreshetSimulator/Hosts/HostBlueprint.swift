@@ -75,9 +75,11 @@ struct HostBlueprint {
         configuration.serves = scenario.repair.serves || role == .source
         configuration.groupSizeEstimate = UInt64(max(1, scenario.repair.groupSizeEstimate))
         if role == .member {
-            // A little more than what a neighbour can still want.
-            configuration.historyDuration = scenario.latency + .milliseconds(100)
-            let count = configuration.historyDuration.count / max(1, scenario.stream.interval.count)
+            // A little more than what a neighbour can still want, bounded by number alone: members asleep are
+            // told of whole runs of packets.
+            let span = scenario.latency + .milliseconds(100)
+            configuration.historyDuration = .seconds(1_000_000_000)
+            let count = span.count / max(1, scenario.stream.interval.count)
             configuration.historyCapacity = Int(clamping: count + count / 4 + 16)
             configuration.holeCapacity = 256
         }

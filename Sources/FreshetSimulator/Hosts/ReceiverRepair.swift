@@ -83,19 +83,8 @@ struct ReceiverRepair: ~Copyable {
     }
 
     private mutating func passInGroup(_ run: PacketRun) {
-        guard let configuration = group.value?.pointee.configuration else { return }
-        // What would not be kept until now needs no place.
-        let end = run.arrival(of: run.last) - configuration.historyDuration
-        var number = run.first
-        while number <= run.last {
-            let now = run.arrival(of: number)
-            if now < end || run.last - number >= Int64(configuration.historyCapacity) {
-                group.value?.pointee.note(number, isRetransmission: false, byteCount: wireByteCount, now: now)
-            } else {
-                run.log.pointee.withPacket(number) { group.value?.pointee.note($0, now: now) }
-            }
-            number += 1
-        }
+        group.value?.pointee.noteRun(
+            run.first...run.last, byteCount: wireByteCount, from: run.log.pointee.shelf)
     }
 
     var nextDeadline: Instant? {

@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetOverlay
 
 /// The last media packets that reached a class of members: what members asleep are told of later.
 ///
@@ -7,7 +8,8 @@ struct PacketLog: ~Copyable {
     /// Numbers that are remembered; members asleep are told before they are forgotten.
     static let capacity: Int64 = 4096
     private let arrivals: UnsafeMutablePointer<Instant>
-    private var packets: FixedSlots<Packet>
+    /// The packets, as those who were told of them hold them.
+    let shelf: PacketShelf
     /// Pools outlive their packets.
     private let pool: PacketPool
 
@@ -16,7 +18,7 @@ struct PacketLog: ~Copyable {
         self.pool = pool
         arrivals = .allocate(capacity: Int(PacketLog.capacity))
         arrivals.initialize(repeating: .zero, count: Int(PacketLog.capacity))
-        packets = FixedSlots(capacity: Int(PacketLog.capacity))
+        shelf = PacketShelf(capacity: Int(PacketLog.capacity))
     }
 
     deinit { arrivals.deallocate() }
@@ -27,7 +29,7 @@ struct PacketLog: ~Copyable {
     /// Notes that packet `number` came at `time` of the world; its ticket is `packet`.
     mutating func note(_ number: Int64, at time: Instant, _ packet: consuming Packet) {
         arrivals[PacketLog.place(number)] = time
-        packets.put(packet, at: PacketLog.place(number))
+        shelf.put(packet)
     }
 
     /// When packet `number` came.
@@ -37,7 +39,7 @@ struct PacketLog: ~Copyable {
     /// Looks at packet `number`.
     @inline(__always)
     func withPacket(_ number: Int64, _ body: (borrowing Packet) -> Void) {
-        _ = packets.withElement(PacketLog.place(number), body)
+        _ = shelf.withPacket(number, body)
     }
 }
 
