@@ -160,6 +160,14 @@ let package = Package(
             name: "control-load", dependencies: ["FreshetCore", "FreshetNet", "FreshetWire"],
             path: "Tests/ControlLoad", swiftSettings: house),
 
+        // A source, a coordinator and many children of one relay, to measure the relay; for scripts/bench fanout.
+        .executableTarget(
+            name: "tree-load",
+            dependencies: [
+                "FreshetCore", "FreshetWire", "FreshetNet", "FreshetOverlay", "FreshetEngine",
+            ],
+            path: "Tests/TreeLoad", swiftSettings: house),
+
         // What the suites with real processes share: running programs, places on the loopback, comparing
         // media.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
