@@ -23,7 +23,7 @@ import Testing
     @Test func whatIsTooOldGoes() {
         var history = RepairHistory(capacity: 64, duration: Nanoseconds(10))
         for sequence in 0..<20 as Range<Int64> { note(&history, sequence, at: sequence) }
-        #expect(history.count == 10 && history.nextExpiry == Instant(nanoseconds: 20))
+        #expect(history.count == 10 && history.nextExpiry == Instant(nanoseconds: 29))
         history.expire(Instant(nanoseconds: 100))
         #expect(history.count == 0 && history.nextExpiry == nil && pool.usedCount == 0)
     }

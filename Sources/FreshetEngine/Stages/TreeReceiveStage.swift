@@ -28,6 +28,9 @@ struct TreeReceiveStage: Stage, ~Copyable {
                     "what the line can give to others, once the stream's rate is known; left out: children decides"
                 ),
                 StageParameter(
+                    "batch", .duration, default: "0",
+                    "let packets wait this long for others, to forward them together: less work, more delay"),
+                StageParameter(
                     "timeout", .seconds, default: "0", "end after this long without a packet; 0: never"),
             ] + TreePlace.parameters,
             example:
@@ -66,6 +69,7 @@ struct TreeReceiveStage: Stage, ~Copyable {
         options.repair.latency = arguments.duration("latency") ?? options.repair.latency
         options.node.join.role = arguments.flag("standby") ? .standby : delivers ? .viewer : .relay
         if arguments.flag("no-forward") { options.node.join.forwards = false }
+        options.batch = arguments.duration("batch") ?? .zero
         options.coordinator = coordinator
         let channel = try CoordinatorChannel(url, random: &context.random)
         member = try TreeMember(options, control: channel, context: &context)
@@ -115,7 +119,7 @@ struct TreeReceiveStage: Stage, ~Copyable {
         return timeout > .zero ? earliest(deadline, lastPacket + timeout) : deadline
     }
     /// The neighbours.
-    var pollDescriptor: Int32 { member?.port.number ?? -1 }
+    var pollDescriptor: Int32 { member?.pollDescriptor ?? -1 }
     /// The coordinator.
     var controlDescriptor: Int32 { member?.control.descriptor ?? -1 }
 }

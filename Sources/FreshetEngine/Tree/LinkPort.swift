@@ -38,7 +38,7 @@ final class LinkPort {
 
     /// Receives a batch; gives how many messages came.
     func receive(limit: Int, pool: PacketPool, now: Instant) -> Int {
-        switch reader.receive(socket, limit: min(limit, reader.capacity), pool: pool, now: now) {
+        switch reader.receive(socket, limit: limit, pool: pool, now: now) {
         case .success(let count): count
         case .failure(.connectionRefused): -1
         case .failure: 0

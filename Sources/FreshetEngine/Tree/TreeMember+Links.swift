@@ -8,19 +8,27 @@ extension TreeMember {
     /// Reads what has come, as far as there is room for it.
     func readLinks(into output: inout PacketBatch, delivers: Bool, context: inout StageContext) {
         lastSender = nil
+        var isDry = false
         var callsLeft = TreeMember.callLimit
         while !delivers || outlet.isStuck || outlet.hasRoom(output) {
             if port.reader.isDrained {
                 callsLeft -= 1
                 if callsLeft < 0 { return }
-                let count = port.receive(
-                    limit: delivers && !outlet.isStuck ? output.freeCount : Int.max, pool: context.pool,
-                    now: context.now)
+                if isDry {
+                    isDry = false
+                    context.isReadable = false
+                    return
+                }
+                let wanted = min(
+                    delivers && !outlet.isStuck ? output.freeCount : Int.max, port.reader.capacity)
+                let count = port.receive(limit: wanted, pool: context.pool, now: context.now)
                 if count == 0 {
                     context.isReadable = context.pool.freeCount == 0
                     return
                 }
                 if count < 0 { continue }
+                // Fewer than asked for, and not for want of packets: the socket has no more, and need not be asked.
+                isDry = count < wanted && context.pool.freeCount > 0
             }
             guard let packet = port.reader.next(pool: context.pool) else {
                 if port.reader.isDrained { continue }

@@ -17,6 +17,8 @@ final class TreeMember {
         var repair = LinkRepair.Options()
         /// Where the UDP port is opened.
         var address = SocketAddress.any(.ipv4, port: 0)
+        /// How long what comes may wait to be read, so that several packets leave together; zero: not at all.
+        var batch = Nanoseconds.zero
         /// Where the coordinator is, when the routers on the way there are to be told.
         var coordinator: SocketAddress?
     }
@@ -42,6 +44,9 @@ final class TreeMember {
     let control: MemberChannel
     let repair: LinkRepair
     let latency: Nanoseconds
+    private let batch: Nanoseconds
+    /// When the links are read next, where that is done at intervals.
+    @exclusivity(unchecked) private var readDeadline = Instant.zero
     @exclusivity(unchecked) var fanOuts: [ChildFanOut] = []
     @exclusivity(unchecked) var outlet = MemberOutlet()
     @exclusivity(unchecked) var replay = HistoryReplay()
@@ -84,6 +89,7 @@ final class TreeMember {
         do { port = try LinkPort(options.address) } catch { throw .failure(error.message) }
         self.control = control
         latency = options.repair.latency
+        batch = options.batch
         var configuration = options.node
         for index in configuration.join.addresses.indices where configuration.join.addresses[index].port == 0
         {
@@ -101,6 +107,9 @@ final class TreeMember {
 
     deinit { datagram.deallocate() }
 
+    /// What becomes readable when a neighbour says something; -1 where the links are read at intervals.
+    var pollDescriptor: Int32 { batch > .zero ? -1 : port.number }
+
     // MARK: A turn
 
     /// Does all there is to do now. Packets that came go to `output`, as far as there is room; a relay that delivers to
@@ -112,6 +121,10 @@ final class TreeMember {
             context.isControlReadable = false
             readControl(now: context.now)
             if let notice = control.takeNotice(), final == nil { context.report(.notice(notice)) }
+        }
+        if batch > .zero, context.now >= readDeadline {
+            readDeadline = context.now + batch
+            context.isReadable = true
         }
         if delivers { outlet.look(at: &output, now: context.now) }
         if context.isReadable { readLinks(into: &output, delivers: delivers, context: &context) }
@@ -175,6 +188,7 @@ final class TreeMember {
     var deadline: Instant? {
         var deadline = earliest(earliest(node.nextDeadline, repair.deadline), replay.deadline)
         deadline = earliest(deadline, outlet.deadline)
+        if batch > .zero { deadline = earliest(deadline, readDeadline) }
         for fanOut in fanOuts { deadline = earliest(deadline, fanOut.retryDeadline) }
         if let final, !isComplete { deadline = earliest(deadline, final.at + latency + TreeMember.endGrace) }
         return deadline

@@ -98,8 +98,13 @@ public struct RepairHistory: ~Copyable {
         slots.isEmpty(Int(oldest & mask)) || now - sentAt[Int(oldest & mask)] >= duration
     }
 
-    /// When the oldest packet is to be let go; `nil` when there is none.
-    public var nextExpiry: Instant? { count == 0 ? nil : sentAt[Int(oldest & mask)] + duration }
+    /// When the last packet is to be let go, and with it all; `nil` when there is none. While packets come, those that are
+    /// too old go with each one that comes: nobody need be woken for them.
+    public var nextExpiry: Instant? {
+        guard count > 0, let highest else { return nil }
+        // A late one may outlast the highest.
+        return max(sentAt[Int(oldest & mask)], sentAt[Int(highest & mask)]) + duration
+    }
 
     /// When the packet with this number was sent, if it was sent behind later ones; `nil` for all others.
     public func lateSince(_ sequence: Int64) -> Instant? {
