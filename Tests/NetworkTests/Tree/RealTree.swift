@@ -4,43 +4,29 @@ import Testing
 
 /// A relay tree of real processes on the loopback.
 struct RealTree {
-    /// The process that makes the stream and coordinates.
-    let source: Running
-    /// What members join with.
-    let url: String
+    private let opened: TreeSource
     private let scratch: Scratch
-    private let network: Namespace?
+
+    /// The process that makes the stream and coordinates.
+    var source: Running { opened.process }
+    /// What members join with.
+    var url: String { opened.url }
 
     /// Opens a stream of `input`; the coordinator takes any port.
     init(_ input: String, _ options: String..., network: Namespace? = nil, host: String = "127.0.0.1")
         async throws
     {
         scratch = try Scratch()
-        self.network = network
-        let words = ["send", input, "--name", "show", "--listen", "\(host):0"] + options
-        let source = try network?.start(Freshet.path, words) ?? Running(Freshet.path, words)
-        self.source = source
-        var found = ""
-        try await wait(for: "the join URL", within: 20) {
-            if source.hasEnded { throw TimedOut("the join URL: \(source.errors)") }
-            let words = source.errors.split(whereSeparator: \.isWhitespace)
-            found = words.first { $0.hasPrefix("freshet://") }.map { String($0) } ?? ""
-            return source.errors.hasSuffix("\n") && !found.isEmpty
-        }
-        url = found
+        opened = try await TreeSource(input, options, network: network, host: host)
     }
 
     /// Starts a member with the words of a command, the URL in place of `URL`.
-    func start(_ words: String...) throws -> Running {
-        let words = words.map { $0 == "URL" ? url : $0 }
-        return try network?.start(Freshet.path, words) ?? Running(Freshet.path, words)
-    }
+    func start(_ words: String...) throws -> Running { try opened.start(words) }
 
     /// Starts a recorder; gives it and its file.
     func record(_ name: String, _ options: String...) throws -> (Running, file: String) {
         let file = scratch.file(name)
-        let words = ["record", url, file, "--stats", file + ".stats"] + options
-        return (try network?.start(Freshet.path, words) ?? Running(Freshet.path, words), file)
+        return (try opened.start(["record", url, file, "--stats", file + ".stats"] + options), file)
     }
 
     /// Waits until all have ended by themselves, the source too, and expects that each recording is the whole of `input`.
