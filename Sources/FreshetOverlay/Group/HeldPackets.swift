@@ -107,7 +107,8 @@ public struct HeldPackets: ~Copyable {
     /// True when packet `sequence` is held.
     public func contains(_ sequence: Int64) -> Bool {
         if isEmpty || sequence > newest || sequence < oldest { return false }
-        return isInOwnSlot(sequence) || runs.contains(sequence) && shelf?.contains(sequence) == true
+        // The shelf first: it is looked at by many.
+        return runs.contains(sequence) && shelf?.contains(sequence) == true || isInOwnSlot(sequence)
     }
 
     /// The numbers between which packets are held; `nil` when none is.

@@ -32,7 +32,8 @@ public final class PacketShelf {
 
     /// Looks at packet `sequence`; `nil` when it is not on the shelf.
     public func withPacket<Result>(_ sequence: Int64, _ body: (borrowing Packet) -> Result) -> Result? {
-        guard contains(sequence) else { return nil }
-        return slots.withElement(Int(sequence & mask), body)
+        slots.withElement(Int(sequence & mask)) { packet -> Result? in
+            packet.info.extendedSequence == sequence ? body(packet) : nil
+        } ?? nil
     }
 }

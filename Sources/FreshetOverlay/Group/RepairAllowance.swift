@@ -61,29 +61,41 @@ public struct AskerTable: Sendable {
     /// `peer` asks for a packet; false when it asked for too many.
     public mutating func allow(_ peer: Peer) -> Bool {
         let index = place(of: peer)
-        let drained = (mediaCount &- entries[index].seenAt) &* perMille
-        entries[index].seenAt = mediaCount
-        entries[index].level = max(0, entries[index].level &- drained)
-        guard entries[index].level &+ 1000 <= limit else { return false }
-        entries[index].level &+= 1000
-        return true
+        var entry = at(index)
+        let drained = (mediaCount &- entry.seenAt) &* perMille
+        entry.seenAt = mediaCount
+        entry.level = max(0, entry.level &- drained)
+        let isAllowed = entry.level &+ 1000 <= limit
+        if isAllowed { entry.level &+= 1000 }
+        entries[index] = entry
+        return isAllowed
     }
 
     private mutating func place(of peer: Peer) -> Int {
         var emptiest = 0
+        var least = Int64.max
         for index in 0..<16 {
-            if !entries[index].isUsed {
+            let entry = at(index)
+            if !entry.isUsed {
                 entries[index] = Entry(peer: peer, isUsed: true, seenAt: mediaCount)
                 return index
             }
-            if entries[index].peer == peer { return index }
-            if level(index) < level(emptiest) { emptiest = index }
+            if entry.peer == peer { return index }
+            let level = level(entry)
+            if level < least {
+                least = level
+                emptiest = index
+            }
         }
         entries[emptiest] = Entry(peer: peer, isUsed: true, seenAt: mediaCount)
         return emptiest
     }
 
-    private func level(_ index: Int) -> Int64 {
-        max(0, entries[index].level &- (mediaCount &- entries[index].seenAt) &* perMille)
+    private func level(_ entry: Entry) -> Int64 {
+        max(0, entry.level &- (mediaCount &- entry.seenAt) &* perMille)
     }
+
+    // Through the span: the subscript of an inline array copies all of it.
+    @inline(__always)
+    private func at(_ index: Int) -> Entry { entries.span[index] }
 }

@@ -231,10 +231,15 @@ struct Checkers {
         checkHealing()
     }
 
+    /// The packet that every player must be past now; `nil` while faults may be felt.
+    var numberDue: Int64? {
+        guard now >= healedAt, packets.next > packets.first else { return nil }
+        return packets.number(at: now - (latency + limits.heal))
+    }
+
     private mutating func checkHealing() {
         let slack = latency + limits.heal
-        guard now >= healedAt, packets.next > packets.first else { return }
-        let due = packets.number(at: now - slack)
+        guard let due = numberDue else { return }
         for index in players.indices where players[index].isPresent {
             if now - players[index].since < slack + latency { continue }
             if players[index].next < due {

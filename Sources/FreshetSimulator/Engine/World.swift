@@ -25,12 +25,18 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
     let isThere: UnsafeMutablePointer<Bool>
     /// What members asleep are told later, for each class that has members asleep.
     let logs: UnsafeMutablePointer<PacketLog>
+    /// The same of other datagrams.
+    let passings: UnsafeMutablePointer<PassingLog>
+    /// Members of a class that were told of a datagram at once.
+    var told: [Int32] = []
+    let repairsInGroup: Bool
 
     /// The world of `scenario`; all chance comes from `seed`.
     init(_ scenario: Scenario, seed: UInt64) {
         let chance = PRNG(seed: seed)
         var layout = chance.split(by: 1)
         self.scenario = scenario
+        repairsInGroup = scenario.repair.mode == .group
         net = Topology(scenario, random: &layout)
         faults = FaultSchedule(scenario, net, random: chance.split(by: 2))
         random = chance.split(by: 3)
@@ -47,7 +53,11 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         isThere = .allocate(capacity: max(net.stations.count, 1))
         isThere.initialize(repeating: false, count: max(net.stations.count, 1))
         logs = .allocate(capacity: net.groups.count)
-        for index in net.groups.indices { (logs + index).initialize(to: PacketLog(pool: line.mediaPool)) }
+        passings = .allocate(capacity: net.groups.count)
+        for index in net.groups.indices {
+            (logs + index).initialize(to: PacketLog(pool: line.mediaPool))
+            (passings + index).initialize(to: PassingLog(pool: line.controlPool))
+        }
         begin()
     }
 
@@ -57,6 +67,8 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         isThere.deallocate()
         logs.deinitialize(count: net.groups.count)
         logs.deallocate()
+        passings.deinitialize(count: net.groups.count)
+        passings.deallocate()
     }
 
     /// Where the run ends: the stream's end, and time for the last repairs.
@@ -122,7 +134,7 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         case .fault: breaks(Int(event.target))
         case .remedy: mends(Int(event.target), extra: event.extra)
         case .inspection:
-            sweepAll()
+            if let due = line.checkers.numberDue { sweep(behind: due) }
             line.checkers.inspect()
             queue.insert(.inspection, at: now + .seconds(1), target: 0)
         }
@@ -145,9 +157,6 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         isThere[Int(index)] = false
     }
 
-    /// True when the node at a place wants to be told of each packet.
-    mutating func isQuiet(_ index: Int32) -> Bool { !isThere[Int(index)] || nodes[Int(index)].isQuiet }
-
     /// Calls a node, without looking whether it was asleep.
     @inline(__always)
     mutating func call(_ index: Int32, _ body: (inout Node, inout HostLine) -> Void) {
@@ -163,8 +172,10 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         catchUp(index)
         call(index, body)
         drain(index)
-        schedule(index)
-        settle(index)
+        guard isThere[Int(index)] else { return }
+        let standing = (nodes + Int(index)).pointee.standing()
+        if let deadline = standing.deadline { schedule(index, deadline) }
+        settle(index, standing)
     }
 
     /// Puts what a node gave on its way.
@@ -174,8 +185,7 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
 
     /// Notes a node's next deadline.
     @inline(__always)
-    mutating func schedule(_ index: Int32) {
-        guard isThere[Int(index)], let deadline = nodes[Int(index)].nextDeadline else { return }
+    mutating func schedule(_ index: Int32, _ deadline: Instant) {
         let time = max(net.stations[Int(index)].clock.time(of: deadline), now)
         // One that is later is found out when the earlier one is there.
         guard time < net.stations[Int(index)].scheduledAt else { return }

@@ -105,59 +105,96 @@ extension World where Node: ~Copyable {
     }
 
     private mutating func tellEverybody(_ cargo: consuming Cargo, _ group: Int) {
-        let first = Int32(net.groups[group].firstAttachment)
-        let stamp = net.groups[group].stamp
         let passing = passing(cargo, group)
-        for member in 0..<net.groups[group].count
-        where net.groups[group].isPresent[member] && net.groups[group].lostStamp[member] != stamp {
-            let attachment = net.attachments[Int(first) + member]
-            if attachment.isDownCut || attachment.node == cargo.sender { continue }
-            if let passing, !net.groups[group].isAwake(member), passesBy(passing, cargo, attachment) {
+        let members = net.groups[group]
+        told.removeAll(keepingCapacity: true)
+        if passing != nil { excuseLosers(of: cargo, members) }
+        let excusedCount = told.count
+        for member in 0..<members.count
+        where members.isPresent[member] && (passing == nil || members.isAttentive(member)) {
+            told.append(Int32(member))
+        }
+        for place in excusedCount..<told.count {
+            let member = Int(told[place])
+            let index = members.firstAttachment + Int32(member)
+            let isSender = net.attachments[Int(index)].node == cargo.sender
+            if isSender || net.attachments[Int(index)].isDownCut || members.lostStamp[member] == members.stamp
+            {
                 continue
             }
-            deliver(cargo.copy(), to: first + Int32(member))
+            deliver(cargo.copy(), to: index)
         }
+        guard let passing else { return }
+        keep(passing, cargo, group)
+        for place in told.indices { members.passedCount[Int(told[place])] = passings[group].end }
+        if passings[group].end >= members.sweptCount + PassingLog.capacity / 2 { sweep(group) }
     }
 
-    /// What a datagram is to members of a class that miss nothing; `nil` when they must be told.
+    /// Inattentive members who do not get `cargo` are told of what was before it, and not of it.
+    private mutating func excuseLosers(of cargo: borrowing Cargo, _ members: MemberGroup) {
+        for place in losers.indices { excuse(Int(losers[place]), members) }
+        let sender = Int(cargo.sender - members.firstNode)
+        if sender >= 0, sender < members.count { excuse(sender, members) }
+    }
+
+    private mutating func excuse(_ member: Int, _ members: MemberGroup) {
+        guard members.isPresent[member], !members.isAttentive(member) else { return }
+        catchUp(members.firstNode + Int32(member))
+        told.append(Int32(member))
+    }
+
+    /// Keeps what inattentive members are told later.
+    private mutating func keep(_ passing: Passing, _ cargo: borrowing Cargo, _ group: Int) {
+        var repaired: Int64 = -1
+        switch passing {
+        case .heartbeat: return
+        case .request: break
+        case .repair(let number): repaired = number
+        }
+        let members = net.groups[group]
+        let path = net.segments[Int(members.segment)].path
+        let note = PassingLog.Note(
+            time: now, newest: members.last, peer: PeerNumber.make(node: cargo.sender, path: path),
+            isLocal: isLocal(cargo.sender, members.segment), repaired: repaired)
+        (passings + group).pointee.append(note, cargo.packet)
+    }
+
+    /// True when `sender` is on `segment`.
+    private func isLocal(_ sender: Int32, _ segment: Int32) -> Bool {
+        let place = net.stations[Int(sender)].attachments[net.segments[Int(segment)].path]
+        return place >= 0 && net.attachments[Int(place)].segment == segment
+    }
+
+    /// What a datagram is to members of a class that miss nothing and leave answers to another; `nil` when they must
+    /// be told at once.
     private func passing(_ cargo: borrowing Cargo, _ group: Int) -> Passing? {
-        guard scenario.repair.mode == .group, net.groups[group].last >= 0 else { return nil }
+        let members = net.groups[group]
+        guard repairsInGroup, scenario.collapses, members.last >= 0 else { return nil }
         if cargo.channel == .media {
-            guard let number = MediaPacket.number(of: cargo.packet.bytes), number <= net.groups[group].last
-            else { return nil }
+            guard let number = MediaPacket.number(of: cargo.packet.bytes), number <= members.last else {
+                return nil
+            }
             return .repair(number)
         }
         guard var compound = CompoundPacket(parsing: cargo.packet.bytes, allowsReducedSize: true) else {
             return nil
         }
-        let segment = net.groups[group].segment
-        let path = net.segments[Int(segment)].path
-        let place = net.stations[Int(cargo.sender)].attachments[path]
-        let isLocal = place < 0 || net.attachments[Int(place)].segment == segment
+        let isLocal = isLocal(cargo.sender, members.segment)
         var found: Passing?
         while let part = compound.next() {
             if let heartbeat = Heartbeat(part) {
-                if heartbeat.highestSequence > net.groups[group].last { return nil }
+                if heartbeat.highestSequence > members.last { return nil }
                 found = .heartbeat
             } else if RetransmissionRequest(part) != nil {
-                if isLocal { return nil }
                 found = .request
-            } else if part.kind == RTCPPacket.Kind.application {
+            } else if part.kind == RTCPPacket.Kind.application, SegmentMark(part) == nil {
                 return nil
             }
         }
-        return found
-    }
-
-    private mutating func passesBy(
-        _ passing: Passing, _ cargo: borrowing Cargo, _ attachment: Attachment
-    ) -> Bool {
-        let node = attachment.node
-        guard isThere[Int(node)] else { return true }
-        line.now = net.stations[Int(node)].clock.reading(at: now)
-        line.host = node
-        let peer = PeerNumber.make(node: cargo.sender, path: net.segments[Int(attachment.segment)].path)
-        return (nodes + Int(node)).pointee.passBy(passing, cargo, from: peer, &line)
+        guard case .request = found, isLocal else { return found }
+        var requested = RequestedNumbers(near: members.last)
+        requested.read(cargo.packet.bytes, ssrc: blueprint.ssrc)
+        return members.isRemarkable(requested.numbers, from: cargo.sender) ? nil : .request
     }
 
     /// One node is told of one datagram.
@@ -187,18 +224,48 @@ extension World where Node: ~Copyable {
 
     // MARK: Sleep
 
-    /// Tells a node asleep of what came in order since.
+    /// Tells a node asleep of what came in order since, and of what passed.
     @inline(__always)
     mutating func catchUp(_ node: Int32) {
         guard let (group, member) = sleeper(node) else { return }
+        let members = net.groups[group]
+        if members.passedCount[member] < passings[group].end { recall(node, group, member) }
+        pass(through: members.last, node, group, member)
+    }
+
+    /// Tells a node asleep of the packets through `last`, which came in order.
+    @inline(__always)
+    private mutating func pass(through last: Int64, _ node: Int32, _ group: Int, _ member: Int) {
         let told = net.groups[group].toldThrough[member]
-        let last = net.groups[group].last
         if told >= last { return }
         net.groups[group].toldThrough[member] = last
         let run = PacketRun(
             first: told + 1, count: Int(last - told), clock: net.stations[Int(node)].clock,
             log: UnsafePointer(logs + group))
         call(node) { $0.passRun(run, &$1) }
+    }
+
+    /// Tells a node of the datagrams that passed while it was asleep, each after the packets before it.
+    private mutating func recall(_ node: Int32, _ group: Int, _ member: Int) {
+        let log = passings + group
+        let clock = net.stations[Int(node)].clock
+        var index = net.groups[group].passedCount[member]
+        let end = log.pointee.end
+        net.groups[group].passedCount[member] = end
+        while index < end {
+            let note = log.pointee.note(index)
+            if note.repaired < 0 { pass(through: note.newest, node, group, member) }
+            line.now = clock.reading(at: note.time)
+            line.host = node
+            if note.repaired >= 0 {
+                (nodes + Int(node)).pointee.passRepair(note.repaired, &line)
+            } else {
+                log.pointee.withDatagram(index) {
+                    (nodes + Int(node)).pointee.passNote($0, from: note.peer, isLocal: note.isLocal, &line)
+                }
+            }
+            index += 1
+        }
     }
 
     /// The class and place of a node that is there and asleep; `nil` for all others.
@@ -212,34 +279,42 @@ extension World where Node: ~Copyable {
         return (group, Int(attachment.member))
     }
 
-    /// Puts a node to sleep or wakes it, by what it says of itself after it was told something.
+    /// Puts a node to sleep or wakes it, by how it stands after it was told something.
     @inline(__always)
-    mutating func settle(_ node: Int32) {
+    mutating func settle(_ node: Int32, _ standing: HostStanding) {
         let place = net.stations[Int(node)].onlyAttachment
         guard place >= 0, net.stations[Int(node)].isPresent else { return }
-        let attachment = net.attachments[Int(place)]
-        let group = Int(attachment.group)
-        if net.groups[group].isPersonal { return }
-        let member = Int(attachment.member)
-        if !isQuiet(node) {
-            net.groups[group].wake(member)
-        } else if scenario.collapses, !attachment.isDownCut, net.groups[group].isAwake(member),
-            line.checkers.players[Int(node)].highest == net.groups[group].last
+        let members = net.groups[Int(net.attachments[Int(place)].group)]
+        if members.isPersonal { return }
+        let member = Int(net.attachments[Int(place)].member)
+        if !standing.isQuiet {
+            members.wake(member)
+        } else if members.isAwake(member), members.last >= 0, scenario.collapses,
+            !net.attachments[Int(place)].isDownCut,
+            line.checkers.players[Int(node)].highest == members.last
         {
-            net.groups[group].sleep(member)
+            members.sleep(member)
         }
+        members.setAnswerer(standing.answerer, of: member)
     }
 
     /// Tells all members asleep what they slept through.
     mutating func sweep(_ group: Int) {
-        for member in 0..<net.groups[group].count where net.groups[group].isPresent[member] {
-            catchUp(net.groups[group].firstNode + Int32(member))
+        let members = net.groups[group]
+        for member in 0..<members.count where members.isPresent[member] {
+            catchUp(members.firstNode + Int32(member))
         }
-        net.groups[group].sweptThrough = net.groups[group].last
+        members.sweptThrough = members.last
+        members.sweptCount = passings[group].end
     }
 
-    /// Tells everybody what they slept through.
-    mutating func sweepAll() {
-        for group in net.groups.indices where !net.groups[group].isPersonal { sweep(group) }
+    /// Tells those who were not told of packet `number` yet what they slept through.
+    mutating func sweep(behind number: Int64) {
+        for members in net.groups where !members.isPersonal {
+            for member in 0..<members.count
+            where members.isPresent[member] && members.toldThrough[member] < number {
+                catchUp(members.firstNode + Int32(member))
+            }
+        }
     }
 }

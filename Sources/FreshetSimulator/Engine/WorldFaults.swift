@@ -66,6 +66,8 @@ extension World where Node: ~Copyable {
             let place = places[path]
             let attachment = net.attachments[Int(place)]
             net.groups[Int(attachment.group)].isPresent[Int(attachment.member)] = true
+            net.groups[Int(attachment.group)].passedCount[Int(attachment.member)] =
+                passings[Int(attachment.group)].end
             net.groups[Int(attachment.group)].wake(Int(attachment.member))
         }
         create(node)
@@ -82,8 +84,7 @@ extension World where Node: ~Copyable {
         for path in 0..<places.count where places[path] >= 0 {
             let place = places[path]
             let attachment = net.attachments[Int(place)]
-            net.groups[Int(attachment.group)].isPresent[Int(attachment.member)] = false
-            net.groups[Int(attachment.group)].sleep(Int(attachment.member))
+            net.groups[Int(attachment.group)].leave(Int(attachment.member))
         }
         destroy(node)
     }

@@ -20,23 +20,31 @@ protocol Host: ~Copyable {
     mutating func passRun(_ run: PacketRun, _ line: inout HostLine)
     /// The end: what is held goes to the player, and a goodbye on the wire.
     mutating func finish(_ line: inout HostLine)
-    /// When it wants to be called.
-    var nextDeadline: Instant? { mutating get }
-    /// The next media packet, if it follows the last one, changes nothing but counts.
-    var isQuiet: Bool { mutating get }
-    /// A datagram to all of its class passes while the host is asleep. True when all it does has been done, without
-    /// anything to say and with no other deadline; false: it is to be told as others are.
-    mutating func passBy(
-        _ passing: Passing, _ cargo: borrowing Cargo, from peer: Int32, _ line: inout HostLine
-    )
-        -> Bool
+    /// How it stands after what it was told.
+    mutating func standing() -> HostStanding
+    /// A repair of packet `number`, which it has, passed at `line.now`, while it left answers to another.
+    mutating func passRepair(_ number: Int64, _ line: inout HostLine)
+    /// A datagram of control passed then, of which it only takes note.
+    mutating func passNote(
+        _ packet: borrowing Packet, from peer: Int32, isLocal: Bool, _ line: inout HostLine)
 }
 
-/// What hosts that miss nothing take note of at most.
+/// How a host stands.
+struct HostStanding {
+    /// When it wants to be called.
+    var deadline: Instant?
+    /// The next media packet, if it follows the last one, changes nothing but counts and what the player is given.
+    var isQuiet = true
+    /// The node that answers requests in its place, while it misses nothing: repairs, and requests that are the first for
+    /// a packet, then change nothing but what it knows; -1: nobody.
+    var answerer: Int32 = -1
+}
+
+/// A datagram that changes nothing for members that miss nothing and leave answers to another.
 enum Passing {
     /// A repair of this packet, which all in the class have.
     case repair(Int64)
-    /// A request of another segment.
+    /// The first request for some packets.
     case request
     /// A heartbeat that tells of nothing new.
     case heartbeat

@@ -87,48 +87,39 @@ struct ReceiverRepair: ~Copyable {
             run.first...run.last, byteCount: wireByteCount, from: run.log.pointee.shelf)
     }
 
-    var nextDeadline: Instant? {
-        mutating get {
-            if group.value != nil { return group.look { $0.nextDeadline } ?? nil }
-            if unicast.value != nil { return unicast.look { $0.nextDeadline } ?? nil }
-            return naive.look { $0.nextDeadline } ?? nil
+    /// A repair passed a member of a group that misses nothing.
+    mutating func passRepair(_ number: Int64, _ now: Instant) {
+        group.value?.pointee.noteForeignRepair(number, now: now)
+    }
+
+    /// How the repair node stands.
+    struct Standing {
+        var nextDeadline: Instant?
+        /// Something is to be put on the wire at once.
+        var hasWork = false
+        /// Something is missing, asked for or to be asked for: the next packet in order changes nothing.
+        var isWaiting = false
+        /// The next packet in order changes nothing but counts.
+        var isQuiet = true
+        /// Who answers in the segment, while this member would not; -1: nobody, or this one might.
+        var answerer: Int32 = -1
+    }
+
+    mutating func standing() -> Standing {
+        if let node = group.value {
+            let group = node.pointee.standing()
+            return Standing(
+                nextDeadline: group.nextDeadline, hasWork: group.hasWork,
+                isWaiting: group.openHoleCount > 0 && !group.hasWork, isQuiet: group.openHoleCount == 0,
+                answerer: group.answerer.map { PeerNumber.node(Int32(bitPattern: $0.number)) } ?? -1)
         }
-    }
-
-    /// What passes a member of a group that misses nothing and owes nobody an answer: see ``Host``.
-    mutating func passBy(_ passing: Passing, _ cargo: borrowing Cargo, from peer: Int32, _ now: Instant)
-        -> Bool
-    {
-        guard let node = group.value, node.pointee.isAtRest else { return false }
-        switch passing {
-        case .heartbeat: break
-        case .repair(let number): node.pointee.noteForeignRepair(number, now: now)
-        case .request:
-            node.pointee.read(
-                cargo.packet.bytes, from: Peer(UInt32(bitPattern: peer)), isLocal: false, now: now)
+        if unicast.value != nil {
+            return Standing(
+                nextDeadline: unicast.look { $0.nextDeadline } ?? nil,
+                isQuiet: unicast.look { $0.openHoleCount == 0 && $0.highestSequence != nil } ?? true)
         }
-        return true
-    }
-
-    /// Something is to be put on the wire at once.
-    var hasWork: Bool {
-        mutating get { group.look { $0.hasWork } ?? false }
-    }
-
-    /// Something is missing, asked for or to be asked for: the next packet in order changes nothing.
-    var isWaiting: Bool {
-        mutating get { group.look { $0.openHoleCount > 0 && !$0.hasWork } ?? false }
-    }
-
-    /// The next packet in order changes nothing but counts.
-    var isQuiet: Bool {
-        mutating get {
-            if group.value != nil { return group.look { $0.openHoleCount == 0 } ?? true }
-            if unicast.value != nil {
-                return unicast.look { $0.openHoleCount == 0 && $0.highestSequence != nil } ?? true
-            }
-            return naive.look { $0.isQuiet } ?? true
-        }
+        return Standing(
+            nextDeadline: naive.look { $0.nextDeadline } ?? nil, isQuiet: naive.look { $0.isQuiet } ?? true)
     }
 
     /// Puts what is due on the wire.

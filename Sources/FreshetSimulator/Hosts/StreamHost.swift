@@ -37,26 +37,18 @@ struct StreamHost: Host, ~Copyable {
         receiver.value?.pointee.finish(&line)
     }
 
-    mutating func passBy(
-        _ passing: Passing, _ cargo: borrowing Cargo, from peer: Int32, _ line: inout HostLine
-    )
-        -> Bool
-    {
-        var isDone = false
-        if let receiver = receiver.value {
-            isDone = receiver.pointee.passBy(passing, cargo, from: peer, &line)
-        }
-        return isDone
+    mutating func passRepair(_ number: Int64, _ line: inout HostLine) {
+        receiver.value?.pointee.passRepair(number, &line)
     }
 
-    var nextDeadline: Instant? {
-        mutating get {
-            if source.value != nil { return source.look { $0.nextDeadline } ?? nil }
-            return receiver.look { $0.nextDeadline } ?? nil
-        }
+    mutating func passNote(
+        _ packet: borrowing Packet, from peer: Int32, isLocal: Bool, _ line: inout HostLine
+    ) {
+        receiver.value?.pointee.passNote(packet, from: peer, isLocal: isLocal, line.now)
     }
 
-    var isQuiet: Bool {
-        mutating get { receiver.look { $0.isQuiet } ?? true }
+    mutating func standing() -> HostStanding {
+        if let receiver = receiver.value { return receiver.pointee.standing() }
+        return HostStanding(deadline: source.look { $0.nextDeadline } ?? nil)
     }
 }

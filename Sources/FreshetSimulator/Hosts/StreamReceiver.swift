@@ -26,28 +26,29 @@ struct StreamReceiver: ~Copyable {
         heldLimit = perLatency * 2 + 64
         flaw = blueprint.flaws[Int(host)]
         reorder = ReorderStage(
-            latency: flaw == .deadline ? scenario.latency * 2 : scenario.latency, capacity: heldLimit * 2)
+            latency: flaw == .deadline ? scenario.latency * 2 : scenario.latency, capacity: heldLimit)
         repair = ReceiverRepair(blueprint, host: host, life: life)
     }
 
-    var nextDeadline: Instant? {
-        mutating get { earliest(reorder.nextDeadline, repair.nextDeadline) }
+    /// How the receiver stands.
+    mutating func standing() -> HostStanding {
+        let order = reorder.standing()
+        let asking = repair.standing()
+        // Behind a gap, and at the beginning, packets wait for each other, and the deadline is the first one's.
+        return HostStanding(
+            deadline: earliest(order.nextDeadline, asking.nextDeadline),
+            isQuiet: asking.isWaiting || asking.isQuiet, answerer: asking.answerer)
     }
 
-    var isQuiet: Bool {
-        // Behind a gap packets wait for each other, and the deadline is the first one's.
-        mutating get { repair.isWaiting || reorder.isIdle && repair.isQuiet }
+    /// A repair passed that changes nothing here but what neighbours are answered.
+    mutating func passRepair(_ number: Int64, _ line: inout HostLine) {
+        repair.passRepair(number, line.now)
+        line.checkers.sawAgain()
     }
 
-    /// Something passes that changes nothing here but what neighbours are answered.
-    mutating func passBy(
-        _ passing: Passing, _ cargo: borrowing Cargo, from peer: Int32, _ line: inout HostLine
-    )
-        -> Bool
-    {
-        guard repair.passBy(passing, cargo, from: peer, line.now) else { return false }
-        if case .repair = passing { line.checkers.sawAgain() }
-        return true
+    /// A datagram of control passed of which the repair node only takes note.
+    mutating func passNote(_ packet: borrowing Packet, from peer: Int32, isLocal: Bool, _ now: Instant) {
+        repair.read(packet, from: peer, isLocal: isLocal, now: now)
     }
 
     /// A media packet came.
@@ -101,9 +102,10 @@ struct StreamReceiver: ~Copyable {
     }
 
     private mutating func ask(_ line: inout HostLine) {
-        let isDue = repair.nextDeadline.map { $0 <= line.now } ?? false
+        let standing = repair.standing()
+        let isDue = standing.nextDeadline.map { $0 <= line.now } ?? false
         if isDue { repair.advance(to: line.now) }
-        if isDue || repair.hasWork { repair.drain(&line) }
+        if isDue || standing.hasWork { repair.drain(&line) }
     }
 
     /// A datagram of control came.
@@ -130,7 +132,7 @@ struct StreamReceiver: ~Copyable {
 
     /// Many packets came in order, while nothing was missing or behind a gap.
     mutating func passRun(_ run: PacketRun, _ line: inout HostLine) {
-        guard reorder.isIdle, repair.isQuiet else {
+        guard reorder.standing().isIdle, repair.standing().isQuiet else {
             for number in run.first...run.last {
                 line.now = run.arrival(of: number)
                 var copy: Packet?

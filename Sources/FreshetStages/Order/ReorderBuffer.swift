@@ -115,6 +115,12 @@ public struct ReorderBuffer: ~Copyable {
     /// True when nothing waits and no segment begins or ends: the next packets in order would pass at once.
     public var isSteady: Bool { isEmpty && segments.isSteady && !segments.isBoundaryPending }
 
+    /// ``isSteady``, asked where the buffer is.
+    @inline(__always)
+    mutating func isSteadyInPlace() -> Bool {
+        heldCount == 0 && suspects.isEmpty && segments.isSteady && !segments.isBoundaryPending
+    }
+
     /// Notes that the `count` packets up to extended sequence number `last`, which followed the last one in
     /// order, were given out by the caller, the last of them at `lastArrival`. Only while ``isSteady``.
     public mutating func passRun(through last: Int64, count: Int, lastArrival: Instant) {

@@ -98,6 +98,12 @@ public struct ReorderStage: Stage, ~Copyable {
     /// True when the next packet in order would pass at once and change nothing but counts.
     public var isIdle: Bool { buffer.isSteady }
 
+    /// ``nextDeadline`` and ``isIdle``. Changes nothing: a mutating call is made where the stage is, and for a property the
+    /// compiler moves something as large, which counts when there are thousands.
+    public mutating func standing() -> (nextDeadline: Instant?, isIdle: Bool) {
+        (deadline, buffer.isSteadyInPlace())
+    }
+
     /// Does what ``process(_:into:context:)`` does with `count` packets in order, up to extended sequence
     /// number `last`, each of which the caller gives on itself; while ``isIdle``. A simulator with many
     /// receivers tells each of a whole run of packets at once.
