@@ -19,6 +19,9 @@ public struct HeldPackets: ~Copyable {
     private var shelf: PacketShelf?
     /// What is held by way of the shelf.
     private var runs = SequenceRuns()
+    /// Between these numbers are the packets that have places of their own.
+    private var firstOwn = Int64.max
+    private var lastOwn = Int64.min
 
     /// Room for `capacity` packets, rounded up to a power of two, none older than `duration`.
     public init(capacity: Int, duration: Nanoseconds) {
@@ -44,8 +47,7 @@ public struct HeldPackets: ~Copyable {
             isEmpty = false
         }
         guard sequence > newest &- mask &- 1 else { return }
-        slots.put(packet.share(), at: place(sequence))
-        times[place(sequence)] = now
+        keep(packet.share(), sequence, at: now)
         if sequence > newest { newest = sequence }
         if sequence < oldest { oldest = sequence }
         expire(now: now)
@@ -56,6 +58,7 @@ public struct HeldPackets: ~Copyable {
         if isEmpty { return }
         let first = newest &- mask
         if oldest < first { oldest = first }
+        releaseOwn(below: first)
         while oldest < newest {
             if runs.contains(oldest) { return }
             if isInOwnSlot(oldest) && now - times[place(oldest)] <= duration { return }
@@ -81,6 +84,31 @@ public struct HeldPackets: ~Copyable {
         if let old = runs.append(first, run.upperBound) { takeFromShelf(old) }
         newest = max(newest, run.upperBound)
         oldest = max(min(oldest, first), newest &- mask)
+        releaseOwn(below: oldest)
+    }
+
+    private mutating func keep(_ packet: consuming Packet, _ sequence: Int64, at now: Instant) {
+        slots.put(packet, at: place(sequence))
+        times[place(sequence)] = now
+        firstOwn = min(firstOwn, sequence)
+        lastOwn = max(lastOwn, sequence)
+    }
+
+    // Runs take no places, so what stands in them is not replaced by itself.
+    private mutating func releaseOwn(below limit: Int64) {
+        let end = lastOwn < limit ? lastOwn &+ 1 : limit
+        while firstOwn < end {
+            if let last = runs.end(of: firstOwn) {
+                firstOwn = last &+ 1
+                continue
+            }
+            if isInOwnSlot(firstOwn) { _ = slots.take(place(firstOwn)) }
+            firstOwn &+= 1
+        }
+        if firstOwn > lastOwn {
+            firstOwn = .max
+            lastOwn = .min
+        }
     }
 
     private mutating func takeFromShelf(_ run: SequenceRuns.Run) {
@@ -88,8 +116,7 @@ public struct HeldPackets: ~Copyable {
         for sequence in max(run.first, oldest)...run.last {
             var share: Packet?
             _ = shelf.withPacket(sequence) { share = $0.share() }
-            if let packet = share.take() { slots.put(packet, at: place(sequence)) }
-            times[place(sequence)] = .distantFuture
+            if let packet = share.take() { keep(packet, sequence, at: .distantFuture) }
         }
     }
 
@@ -101,6 +128,8 @@ public struct HeldPackets: ~Copyable {
     public mutating func removeAll() {
         for index in 0..<slots.capacity { _ = slots.take(index) }
         runs.removeAll()
+        firstOwn = .max
+        lastOwn = .min
         isEmpty = true
     }
 

@@ -36,14 +36,17 @@ struct SequenceRuns {
     }
 
     /// True when `sequence` is in one of the ranges.
-    func contains(_ sequence: Int64) -> Bool {
+    func contains(_ sequence: Int64) -> Bool { end(of: sequence) != nil }
+
+    /// The last number of the range that `sequence` is in; `nil` when it is in none.
+    func end(of sequence: Int64) -> Int64? {
         var index = count
         while index > 0 {
             index &-= 1
-            if sequence > runs[index].last { return false }
-            if sequence >= runs[index].first { return true }
+            if sequence > runs[index].last { return nil }
+            if sequence >= runs[index].first { return runs[index].last }
         }
-        return false
+        return nil
     }
 
     /// Forgets all ranges.

@@ -55,6 +55,8 @@ import Testing
             for sequence in next - 50...next {
                 #expect(single.contains(sequence) == inRuns.contains(sequence), "\(sequence) of \(next)")
             }
+            // Nothing is kept that is too old: the shelf's packets, and once more those of the other history at most.
+            #expect(pool.usedCount <= 128 + 32 + 32)
             let hasCopies = try [
                 #require(single.range?.upperBound), #require(inRuns.range?.upperBound),
             ]
