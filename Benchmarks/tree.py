@@ -5,6 +5,7 @@
   scripts/bench tree --failures 20             kills, stops and cuts off inner relays, one at a time, while it runs
   --children N (default 4)   --rate MBIT (default 5)   --latency MS (default 800)   --stripes N   --seed N
   --late N   of the viewers join one by one, 20 a second, once the stream flows: how long until they have something
+  --rtt MS   round trip between any two hosts, made by freshet emulate in the bridge's place; use a low rate with many nodes
   --kinds kill,stop,oneway,cut   which failures      --every S   seconds between two failures (default 4)
   --json FILE   all figures   --keep DIR   leave recordings and logs there
 
@@ -26,6 +27,7 @@ import tempfile
 import time
 
 ARGUMENTS = {"nodes": 100, "children": 4, "rate": 5.0, "seconds": 30, "latency": 800, "stripes": 1, "seed": 1, "failures": 0, "late": 0,
+             "rtt": 0.0,
              "every": 4.0, "kinds": "kill,stop,oneway,cut", "json": "", "keep": ""}
 
 
@@ -36,14 +38,20 @@ class Node:
         self.host = tools.Host()
         self.number = number
         self.address = f"10.78.{number // 250}.{number % 250 + 1}"
-        device = f"n{number}"
+        self.hub, self.device = hub, f"n{number}"
+        self.process = self.log = None
+
+    def plug(self):
+        """Joins the host to the bridge."""
+        hub, device = self.hub, self.device
         hub.run("ip", "link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", str(self.host.keeper.pid))
         hub.run("ip", "link", "set", device, "master", "br0")
         hub.run("ip", "link", "set", device, "up")
+
+    def number_it(self):
+        """Gives the host's device its address."""
         self.host.run("ip", "addr", "add", f"{self.address}/16", "dev", "eth0")
         self.host.run("ip", "link", "set", "eth0", "up")
-        self.hub, self.device = hub, device
-        self.process = self.log = None
 
     def start(self, words, log):
         self.log = log
@@ -114,12 +122,42 @@ class Tree:
         self.hub.run("ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0", "stp_state", "0")
         self.hub.run("ip", "link", "set", "br0", "up")
         self.nodes = [Node(tools, self.hub, number) for number in range(options["nodes"] + 1)]
+        self.emulator = None
+        if options["rtt"]:
+            self.emulate()
+        else:
+            for node in self.nodes:
+                node.plug()
+        for node in self.nodes:
+            node.number_it()
         self.url = None
         self.failures = []
+
+    def emulate(self):
+        """Joins the hosts by a switch whose every port delays a quarter of the round trip, each way."""
+        ports = [{"tap": "eth0", "in": str(node.host.keeper.pid), "both": f"delay={self.options['rtt'] / 4}"}
+                 for node in self.nodes]
+        with open(self.path("network.json5"), "w") as file:
+            json.dump({"seed": self.options["seed"], "ports": ports}, file)
+        errors = self.path("emulator.log")
+        with open(errors, "w") as log:
+            self.emulator = subprocess.Popen([self.tools.FRESHET, "emulate", self.path("network.json5")], stdin=subprocess.DEVNULL,
+                                             stdout=subprocess.DEVNULL, stderr=log)
+        end = time.monotonic() + 20
+        while True:
+            with open(errors) as file:
+                if "emulating" in file.read():
+                    return
+            if time.monotonic() > end or self.emulator.poll() is not None:
+                raise SystemExit(f"tree: the emulator does not start; see {errors}")
+            time.sleep(0.02)
 
     def close(self):
         for node in self.nodes:
             node.close()
+        if self.emulator:
+            self.emulator.kill()
+            self.emulator.wait()
         self.hub.close()
 
     def path(self, name):

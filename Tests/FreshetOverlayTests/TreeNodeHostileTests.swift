@@ -108,6 +108,39 @@ import Testing
         #expect(node.childCount == 1)
     }
 
+    @Test func aTicketThatVouchesForAHostIsGoodThereAndNeedsACookieElsewhere() {
+        var node = node()
+        let vouched = Ticket(
+            epoch: 0xABC0, parent: MemberID(1), child: TreeNodeHostileTests.child, stripes: StripeSet(0),
+            backupStripes: [], era: 10, serial: 3, seenAt: TreeNodeHostileTests.home,
+            key: TreeNodeHostileTests.key)
+        // From a host that the coordinator did not see: no packet, and less than was sent to it.
+        let asked = LinkMessage.subscribe(
+            Subscription(
+                cookie: 99, nonce: 5, stripes: StripeSet(0), fromSequence: 0, fromKeyframe: true, ticket: vouched)
+        )
+        say(asked, to: &node, from: TreeNodeHostileTests.elsewhere)
+        let told = answers(&node)
+        guard case .cookie(5, let cookie)? = told.messages.first else {
+            Issue.record("answered with \(told.messages)")
+            return
+        }
+        #expect(told.messages.count == 1 && told.byteCount <= LinkMessage.cookieByteCount)
+        #expect(node.childCount == 0 && node.link(to: TreeNodeHostileTests.elsewhere) == nil)
+        // Where it was seen: at once, and by the token that it chose.
+        guard
+            case .accept(99, _)? = subscribe(
+                &node, from: TreeNodeHostileTests.home, vouched, cookie: 99)
+        else {
+            Issue.record("not taken where the coordinator saw it")
+            return
+        }
+        #expect(node.childCount == 1)
+        // Who hears the cookie may come from elsewhere, but not beside the one who is there.
+        #expect(
+            reason(subscribe(&node, from: TreeNodeHostileTests.elsewhere, vouched, cookie: cookie)) == .ticket)
+    }
+
     @Test func aForgedAnOldAndAReplayedTicketAreRefused() {
         var node = node()
         let home = TreeNodeHostileTests.home

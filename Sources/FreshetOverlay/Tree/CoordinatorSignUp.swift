@@ -79,6 +79,8 @@ extension Coordinator {
             if join.role == .standby { standbys.append(index) }
         }
         records[index].address = address
+        records[index].isSeenThere =
+            address.isLoopback || address.high == observed.high && address.low == observed.low
         records[index].goneSince = nil
         records[index].routers = join.routers.map { Coordinator.number(of: $0) }
         if let coordinate = join.coordinate, coordinate.isSane {
@@ -385,11 +387,12 @@ extension Coordinator {
         for parent in parents {
             serial &+= 1
             let record = records[parent.index]
-            let ticket = Ticket(
-                epoch: epoch, parent: record.id, child: records[member].id, stripes: parent.primary,
-                backupStripes: parent.backup, era: era, serial: serial, key: ticketKey(of: record.id))
-            message.offers.append(ParentOffer(member: record.id, address: record.address, ticket: ticket))
             let child = records[member]
+            let ticket = Ticket(
+                epoch: epoch, parent: record.id, child: child.id, stripes: parent.primary,
+                backupStripes: parent.backup, era: era, serial: serial,
+                seenAt: child.isSeenThere ? child.address : nil, key: ticketKey(of: record.id))
+            message.offers.append(ParentOffer(member: record.id, address: record.address, ticket: ticket))
             if !parent.primary.isEmpty || record.reach == .mapped || child.reach != .open {
                 send(
                     .forward(

@@ -11,6 +11,8 @@ public struct MemberRecord: Sendable {
     public var reach: JoinMessage.Reach
     /// Where others reach it.
     public var address: PeerAddress
+    /// It really is at that host: its control connection comes from there.
+    var isSeenThere = false
     /// Its control connection; `nil` while that is gone.
     public var connection: UInt32?
     /// Probe performance (622): the time that the echo took, microseconds; 0 before the first.

@@ -23,10 +23,14 @@ struct TreeLink {
 ///
 ///     greeting --COOKIE--> subscribing --ACCEPT--> open --(silence, LEAVE, REFUSE)--> gone
 ///        ^--------REFUSE(cookie)---'
+///
+/// With a ticket that vouches for its host it begins as subscribing, with a cookie of its own; a parent that sees it at
+/// another host answers with a COOKIE.
 struct UpLink {
     enum Phase { case greeting, subscribing, open }
     var phase = Phase.greeting
     var nonce: UInt64
+    /// The parent's, or one of its own where the ticket vouches for it.
     var cookie: UInt64 = 0
     var ticket: Ticket
     /// The stripes it is asked to send.
@@ -38,6 +42,8 @@ struct UpLink {
     var fromKeyframe = false
     var retryDeadline: Instant?
     var tries = 0
+    /// There is something to say to it, once it is known what else.
+    var mustAsk = false
     var heard: Instant
     var pinged: Instant
     /// When the last ping went out unanswered, its stamp.

@@ -36,6 +36,8 @@ public struct TreeNode: ~Copyable {
     var linkOfAddress: [PeerAddress: Int] = [:]
     /// Links that carry something in a direction, for the limit.
     var linkCount = 0
+    /// An assignment is being taken: parents are asked once for all that is wanted of them.
+    var isGathering = false
     var stripes: [UpstreamStripe] = [UpstreamStripe()]
     var window: ReceivedWindow
     var parityWindow: ReceivedWindow

@@ -99,6 +99,7 @@ extension TreeNode {
                 if offer.ticket.backupStripes.has(stripe) { backups[stripe].append(link) }
             }
         }
+        isGathering = true
         for stripe in stripes.indices where assign.stripes.has(stripe) {
             let dropped = stripes[stripe].backups
             stripes[stripe].backups = backups[stripe]
@@ -106,8 +107,11 @@ extension TreeNode {
             take(primary[stripe], for: stripe, isFresh: assign.fromSequence == nil)
             for link in dropped { forgetUpIfUnused(link) }
         }
+        isGathering = false
         for offer in assign.offers {
-            if let link = linkOfAddress[offer.address] { forgetUpIfUnused(link) }
+            guard let link = linkOfAddress[offer.address] else { continue }
+            forgetUpIfUnused(link)
+            if links[link]?.up?.mustAsk == true { ask(link) }
         }
     }
 
@@ -120,10 +124,15 @@ extension TreeNode {
             // The cookie may be old; then the parent says so, and the handshake starts over.
             if up.phase == .open { links[link]?.up?.phase = .subscribing }
         } else {
-            links[link]?.up = UpLink(nonce: random.next(), ticket: offer.ticket, heard: now, pinged: now)
+            var up = UpLink(nonce: random.next(), ticket: offer.ticket, heard: now, pinged: now)
+            if offer.ticket.vouch != 0 {
+                up.phase = .subscribing
+                up.cookie = random.next()
+            }
+            links[link]?.up = up
         }
         links[link]?.up?.tries = 0
-        ask(link)
+        links[link]?.up?.mustAsk = true
         return link
     }
 

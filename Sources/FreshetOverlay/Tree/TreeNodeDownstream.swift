@@ -11,6 +11,10 @@ extension TreeNode {
     mutating func noteSubscription(_ asked: Subscription, from address: PeerAddress) {
         let token = UInt32(truncatingIfNeeded: asked.cookie)
         if let reason = refusal(of: asked, from: address) {
+            // It comes from another host than the coordinator saw, as behind the same NAT: as good as a greeting.
+            if reason == .cookie, asked.ticket.vouch != 0, asked.ticket.isGenuine(key: ticketKey) {
+                return noteHello(asked.nonce, from: address)
+            }
             tally.refusedCount += 1
             if reason == .ticket { tally.rejectedCount += 1 }
             // A wrong cookie proves nothing of the address; the answer is shorter than the question all the same.
@@ -30,10 +34,12 @@ extension TreeNode {
     }
 
     private mutating func refusal(of asked: Subscription, from address: PeerAddress) -> Refusal.Reason? {
-        guard cookies.accepts(asked.cookie, from: address, nonce: asked.nonce, now: now) else {
-            return .cookie
-        }
         let ticket = asked.ticket
+        // The coordinator has shaken hands with that host for this ticket; otherwise the cookie proves it.
+        guard
+            ticket.vouches(for: address, key: ticketKey)
+                || cookies.accepts(asked.cookie, from: address, nonce: asked.nonce, now: now)
+        else { return .cookie }
         guard ticket.isGenuine(key: ticketKey), ticket.parent == member, ticket.epoch == epoch,
             ticket.child != member, ticket.child != .none
         else { return .ticket }

@@ -9,6 +9,7 @@ extension TreeNode {
     mutating func ask(_ link: Int) {
         guard var up = links[link]?.up, let address = links[link]?.address else { return }
         let missing = up.wanted.subtracting(up.accepted)
+        up.mustAsk = false
         switch up.phase {
         case .greeting:
             send(.hello(nonce: up.nonce), to: address)
@@ -52,7 +53,7 @@ extension TreeNode {
         // A greeting that is under way is answered for all that is wanted by then.
         if links[link]?.up?.phase == .greeting, links[link]?.up?.retryDeadline != nil { return }
         links[link]?.up?.tries = 0
-        ask(link)
+        if isGathering { links[link]?.up?.mustAsk = true } else { ask(link) }
     }
 
     /// The first packet to ask for: behind the last one of the stripe that came. When none came yet, where the other
@@ -76,7 +77,9 @@ extension TreeNode {
     // MARK: Answers
 
     mutating func noteCookie(_ link: Int, nonce: UInt64, cookie: UInt64) {
-        guard let up = links[link]?.up, up.nonce == nonce, up.phase == .greeting else {
+        guard let up = links[link]?.up, up.nonce == nonce,
+            up.phase == .greeting || up.phase == .subscribing && up.ticket.vouch != 0 && up.cookie != cookie
+        else {
             tally.rejectedCount += 1
             return
         }

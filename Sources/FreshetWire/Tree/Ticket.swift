@@ -17,16 +17,19 @@ public struct Ticket: Hashable, Sendable {
     public var era: UInt32
     /// One of a kind per parent, so that a parent can tell a second use from a repeated datagram.
     public var serial: UInt32
+    /// Which host the coordinator saw the child at, as ``vouch(for:key:)`` has it, 24 bits: from there the child need not
+    /// show that it hears what is sent to it. 0: nobody vouches for it.
+    public var vouch: UInt32
     /// SipHash-2-4 over all of the above under the parent's key.
     public var tag: UInt64
 
     /// Bytes on the wire.
     public static let byteCount = 36
 
-    /// A ticket of these values, with its tag under `key`.
+    /// A ticket of these values, with its tag under `key`; vouched for at the host of `seenAt`.
     public init(
         epoch: UInt32, parent: MemberID, child: MemberID, stripes: StripeSet, backupStripes: StripeSet,
-        era: UInt32, serial: UInt32, key: SipKey
+        era: UInt32, serial: UInt32, seenAt: PeerAddress? = nil, key: SipKey
     ) {
         self.epoch = epoch
         self.parent = parent
@@ -35,6 +38,7 @@ public struct Ticket: Hashable, Sendable {
         self.backupStripes = backupStripes
         self.era = era
         self.serial = serial
+        vouch = seenAt.map { Ticket.vouch(for: $0, key: key) } ?? 0
         tag = 0
         tag = tag(under: key)
     }
@@ -45,7 +49,22 @@ public struct Ticket: Hashable, Sendable {
         hash.combine(
             UInt64(child.number) << 32 | UInt64(stripes.rawValue) << 16 | UInt64(backupStripes.rawValue))
         hash.combine(UInt64(era) << 32 | UInt64(serial))
+        hash.combine(UInt64(vouch))
         return hash.tag()
+    }
+
+    /// The host of `address` in 24 bits, never 0, under the parent's key, so that nobody can look for another host that
+    /// has the same.
+    public static func vouch(for address: PeerAddress, key: SipKey) -> UInt32 {
+        var hash = SipHash(key: key)
+        hash.combine(address.high)
+        hash.combine(address.low)
+        return 1 + UInt32(truncatingIfNeeded: hash.tag() % 0xFF_FFFF)
+    }
+
+    /// True when the coordinator saw the child at the host of `address`, whatever the port. The ticket must be genuine.
+    public func vouches(for address: PeerAddress, key: SipKey) -> Bool {
+        vouch != 0 && vouch == Ticket.vouch(for: address, key: key)
     }
 
     /// True when the tag was made with `key`.
@@ -54,7 +73,7 @@ public struct Ticket: Hashable, Sendable {
     /// The ticket that `reader` is at; `nil` when there are too few bytes.
     @_lifetime(reader: copy reader)
     public init?(_ reader: inout ByteReader) {
-        guard let version = reader.uint8(), version == 1, reader.skip(3), let epoch = reader.uint32(),
+        guard let head = reader.uint32(), head >> 24 == 1, let epoch = reader.uint32(),
             let parent = reader.uint32(), let child = reader.uint32(), let stripes = reader.uint16(),
             let backup = reader.uint16(), let era = reader.uint32(), let serial = reader.uint32(),
             let tag = reader.uint64()
@@ -66,15 +85,14 @@ public struct Ticket: Hashable, Sendable {
         backupStripes = StripeSet(rawValue: backup)
         self.era = era
         self.serial = serial
+        vouch = head & 0xFF_FFFF
         self.tag = tag
     }
 
     /// Writes the ticket's 36 bytes.
     @_lifetime(writer: copy writer)
     public func write(into writer: inout ByteWriter) {
-        writer.write(1 as UInt8)
-        writer.write(0 as UInt8)
-        writer.write(0 as UInt16)
+        writer.write(1 << 24 | vouch)
         writer.write(epoch)
         writer.write(parent.number)
         writer.write(child.number)
@@ -102,6 +120,7 @@ public struct Ticket: Hashable, Sendable {
         backupStripes = StripeSet(rawValue: UInt16(backup))
         self.era = UInt32(era)
         self.serial = UInt32(serial)
+        vouch = UInt32(head & 0xFF_FFFF)
         self.tag = tag
     }
 
@@ -125,7 +144,7 @@ public struct Ticket: Hashable, Sendable {
                 text.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
             }
         }
-        add(1 << 24, 8)
+        add(1 << 24 | UInt64(vouch), 8)
         for value in [epoch, parent.number, child.number] { add(UInt64(value), 8) }
         add(UInt64(stripes.rawValue), 4)
         add(UInt64(backupStripes.rawValue), 4)

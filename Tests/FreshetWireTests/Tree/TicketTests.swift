@@ -30,4 +30,21 @@ import Testing
         #expect(Ticket(hexadecimal: text + "0") == nil)
         #expect(Ticket(hexadecimal: "02" + text.dropFirst(2)) == nil)
     }
+
+    @Test func aTicketVouchesForOneHostAtAnyPort() throws {
+        let home = try #require(PeerAddress("192.0.2.1:5004"))
+        var vouched = Ticket(
+            epoch: 1, parent: MemberID(2), child: MemberID(3), stripes: StripeSet(rawValue: 4),
+            backupStripes: StripeSet(rawValue: 8), era: 5, serial: 6, seenAt: home, key: key)
+        #expect(vouched.isGenuine(key: key) && Ticket(hexadecimal: vouched.hexadecimal) == vouched)
+        #expect(vouched.vouches(for: home, key: key))
+        #expect(vouched.vouches(for: try #require(PeerAddress("192.0.2.1:7")), key: key))
+        let elsewhere = try #require(PeerAddress("192.0.2.2:5004"))
+        #expect(!vouched.vouches(for: elsewhere, key: key) && !ticket.vouches(for: home, key: key))
+        // Nobody moves it to another host.
+        vouched.vouch = Ticket.vouch(for: elsewhere, key: key)
+        #expect(!vouched.isGenuine(key: key))
+        vouched.vouch = 0
+        #expect(!vouched.isGenuine(key: key))
+    }
 }
