@@ -117,7 +117,8 @@ import Testing
         // From a host that the coordinator did not see: no packet, and less than was sent to it.
         let asked = LinkMessage.subscribe(
             Subscription(
-                cookie: 99, nonce: 5, stripes: StripeSet(0), fromSequence: 0, fromKeyframe: true, ticket: vouched)
+                cookie: 99, nonce: 5, stripes: StripeSet(0), fromSequence: 0, fromKeyframe: true,
+                ticket: vouched)
         )
         say(asked, to: &node, from: TreeNodeHostileTests.elsewhere)
         let told = answers(&node)
@@ -138,7 +139,8 @@ import Testing
         #expect(node.childCount == 1)
         // Who hears the cookie may come from elsewhere, but not beside the one who is there.
         #expect(
-            reason(subscribe(&node, from: TreeNodeHostileTests.elsewhere, vouched, cookie: cookie)) == .ticket)
+            reason(subscribe(&node, from: TreeNodeHostileTests.elsewhere, vouched, cookie: cookie)) == .ticket
+        )
     }
 
     @Test func aForgedAnOldAndAReplayedTicketAreRefused() {

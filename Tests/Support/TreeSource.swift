@@ -6,15 +6,24 @@ public struct TreeSource: Sendable {
     public let process: Running
     /// What members join with.
     public let url: String
-    private let network: Namespace?
+    private let run: @Sendable ([String]) throws -> Running
 
     /// Opens a stream of `input` with more words for `freshet send`; the coordinator takes any port.
     public init(
         _ input: String, _ options: [String], network: Namespace? = nil, host: String = "127.0.0.1"
     ) async throws {
-        self.network = network
-        let words = ["send", input, "--name", "show", "--listen", "\(host):0"] + options
-        let source = try network?.start(Freshet.path, words) ?? Running(Freshet.path, words)
+        try await self.init(input, options, host: host) {
+            try network?.start(Freshet.path, $0) ?? Running(Freshet.path, $0)
+        }
+    }
+
+    /// As above, by `run`, which starts the program with these words; members are started by it too.
+    public init(
+        _ input: String, _ options: [String], host: String,
+        run: @escaping @Sendable ([String]) throws -> Running
+    ) async throws {
+        self.run = run
+        let source = try run(["send", input, "--name", "show", "--listen", "\(host):0"] + options)
         process = source
         var found = ""
         try await wait(for: "the join URL", within: 20) {
@@ -28,7 +37,6 @@ public struct TreeSource: Sendable {
 
     /// Starts a member with the words of a command, the URL in place of `URL`.
     public func start(_ words: [String]) throws -> Running {
-        let words = words.map { $0 == "URL" ? url : $0 }
-        return try network?.start(Freshet.path, words) ?? Running(Freshet.path, words)
+        try run(words.map { $0 == "URL" ? url : $0 })
     }
 }

@@ -56,6 +56,12 @@ struct TreeMap {
                 spot.children = Int16(scenario.sourceChildren)
                 spot.loss = 0
             }
+            if scenario.roundTrip > .zero {
+                spot = Spot(
+                    x: 0, y: 0, access: Int32(clamping: scenario.roundTrip.count / 4_000), metropolis: 0,
+                    children: Int16(index == 0 ? scenario.sourceChildren : scenario.children), loss: spot.loss
+                )
+            }
             spots.append(spot)
         }
     }

@@ -76,6 +76,9 @@ public struct TreeScenario: Sendable {
     public var children = 8
     /// Children of the source.
     public var sourceChildren = 8
+    /// The round trip between any two hosts, instead of places on a plane; zero: as the places say. Everybody forwards to
+    /// ``children`` then.
+    public var roundTrip = Nanoseconds.zero
     /// What viewers can forward.
     public var uplinks = Uplinks.mixed
     /// Standby relays.

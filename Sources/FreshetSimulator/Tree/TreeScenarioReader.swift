@@ -22,6 +22,9 @@ extension TreeScenario {
             StageParameter("children", .integer(1...1000), default: "8", "children of a viewer"),
             StageParameter("source-children", .integer(1...1000), default: "8", "children of the source"),
             StageParameter(
+                "round-trip", .duration, default: "",
+                "between any two hosts; left out: by their places on the plane"),
+            StageParameter(
                 "uplinks", .choice(Uplinks.allCases.map(\.rawValue)), default: "mixed",
                 "what viewers can forward"),
             StageParameter("standbys", .integer(0...1000), default: "0", "standby relays"),
@@ -82,6 +85,7 @@ extension TreeScenario {
         stripeCount = words.integer("stripes") ?? stripeCount
         children = words.integer("children") ?? children
         sourceChildren = words.integer("source-children") ?? sourceChildren
+        roundTrip = words.duration("round-trip") ?? roundTrip
         uplinks = Uplinks(rawValue: words.text("uplinks")) ?? uplinks
         standbyCount = words.integer("standbys") ?? standbyCount
         lossFrom = words.partsPerMillion("loss")

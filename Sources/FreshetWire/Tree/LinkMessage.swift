@@ -2,8 +2,8 @@
 /// RTP and RTCP on one UDP flow. Layouts are in the WireProtocol page.
 ///
 /// ``hello(nonce:)`` and ``cookie(nonce:cookie:)`` prove that an address hears what is sent to it; everything behind them
-/// carries the link's `token`, the cookie's low half, which nobody off the path knows. A child that a ticket vouches for begins
-/// with ``subscribe(_:)`` and a cookie of its own.
+/// carries the link's `token`, the cookie's low half, which nobody off the path knows. A child that a ticket vouches for
+/// begins with ``subscribe(_:)`` and a cookie of its own.
 public enum LinkMessage: Equatable, Sendable {
     /// A child asks whether somebody is there. 44 bytes, longer than the answer.
     case hello(nonce: UInt64)

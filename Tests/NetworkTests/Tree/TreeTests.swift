@@ -157,6 +157,6 @@ struct TreeTests {
 }
 
 /// Bytes in the file at `path` so far.
-private func fileSize(_ path: String) -> Int {
+func fileSize(_ path: String) -> Int {
     (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
 }
