@@ -180,8 +180,8 @@ public struct GroupRepair: ~Copyable {
         }
     }
 
-    /// Packets `run` passed, each of `byteCount` bytes, in order, the first right behind the newest one known, while
-    /// nothing is missing before them; they are on `shelf`, which a node that serves needs. The same as
+    /// Packets `run` passed, each of `byteCount` bytes, in order, the first right behind the newest one known; they are on
+    /// `shelf`, which a node that serves needs. The same as
     /// ``note(_:isLocal:now:)`` of each of them, but that their age does not end their being kept.
     public mutating func noteRun(_ run: ClosedRange<Int64>, byteCount: Int, from shelf: PacketShelf) {
         precondition(highest.map { $0 &+ 1 == run.lowerBound } ?? true, "a run follows the newest packet")

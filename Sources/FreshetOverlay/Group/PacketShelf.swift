@@ -5,8 +5,8 @@ public import FreshetCore
 /// Its owner puts in what all of the holders were given; each holder remembers by ranges of numbers which of them it
 /// has (``HeldPackets/putRun(_:from:)``). A hundred members of a group in one process so keep one history.
 public final class PacketShelf {
-    private var slots: FixedSlots<Packet>
-    private let mask: Int64
+    @usableFromInline var slots: FixedSlots<Packet>
+    @usableFromInline let mask: Int64
 
     /// An empty shelf for `capacity` packets, rounded up to a power of two.
     public init(capacity: Int) {
@@ -26,11 +26,13 @@ public final class PacketShelf {
     }
 
     /// True when packet `sequence` is on the shelf.
+    @inlinable
     public func contains(_ sequence: Int64) -> Bool {
         slots.withElement(Int(sequence & mask)) { $0.info.extendedSequence == sequence } ?? false
     }
 
     /// Looks at packet `sequence`; `nil` when it is not on the shelf.
+    @inlinable
     public func withPacket<Result>(_ sequence: Int64, _ body: (borrowing Packet) -> Result) -> Result? {
         slots.withElement(Int(sequence & mask)) { packet -> Result? in
             packet.info.extendedSequence == sequence ? body(packet) : nil

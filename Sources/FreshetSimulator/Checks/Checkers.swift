@@ -67,6 +67,9 @@ struct Checkers {
         if former >= 0 && number > former + 1 { noteMissed(former + 1, number) }
     }
 
+    /// Packets up to `last` reached `host`, each right behind the one before.
+    mutating func sawRun(_ last: Int64, at host: Int32) { players[Int(host)].highest = last }
+
     /// A repair reached a host that misses nothing.
     mutating func sawAgain() { totals.surplusCount += 1 }
 

@@ -67,7 +67,10 @@ struct ReceiverRepair: ~Copyable {
         group.value?.pointee.advance(to: now)
     }
 
-    /// Packets came in order while nothing was missing.
+    /// True when a run of packets changes nothing but counts and what is held, whatever is missing before it.
+    var takesRuns: Bool { group.value != nil }
+
+    /// Packets came in order, while nothing was missing, or it ``takesRuns``.
     mutating func passRun(_ run: PacketRun) {
         naive.value?.pointee.passRun(through: run.last)
         if unicast.value != nil { passSingly(run) }

@@ -132,19 +132,32 @@ struct StreamReceiver: ~Copyable {
 
     /// Many packets came in order, while nothing was missing or behind a gap.
     mutating func passRun(_ run: PacketRun, _ line: inout HostLine) {
-        guard reorder.standing().isIdle, repair.standing().isQuiet else {
-            for number in run.first...run.last {
-                line.now = run.arrival(of: number)
-                var copy: Packet?
-                run.log.pointee.withPacket(number) { copy = line.copy(of: $0) }
-                if let packet = copy.take() { receive(packet, from: 0, &line) }
-            }
-            return
-        }
+        guard reorder.standing().isIdle, repair.standing().isQuiet else { return passSingly(run, &line) }
         _ = extender.extend(UInt16(truncatingIfNeeded: run.last))
         reorder.passRun(through: run.last, count: run.count, lastArrival: run.arrival(of: run.last))
         repair.passRun(run)
         line.checkers.passed(run.first, count: run.count, at: host)
+    }
+
+    // Behind a gap, or at the beginning: the packets wait for order, each from its own arrival on.
+    private mutating func passSingly(_ run: PacketRun, _ line: inout HostLine) {
+        guard let base, repair.takesRuns, flaw == .none else {
+            for number in run.first...run.last {
+                line.now = run.arrival(of: number)
+                if let packet = run.copy(of: number, line) { receive(packet, from: 0, &line) }
+            }
+            return
+        }
+        for number in run.first...run.last {
+            line.now = run.arrival(of: number)
+            guard let packet = run.copy(of: number, line) else { continue }
+            packet.info.arrival = line.now
+            line.input.append(packet)
+            play(&line)
+        }
+        precondition(extender.extend(UInt16(truncatingIfNeeded: run.last)) + base == run.last)
+        repair.passRun(run)
+        line.checkers.sawRun(run.last, at: host)
     }
 
     mutating func finish(_ line: inout HostLine) {

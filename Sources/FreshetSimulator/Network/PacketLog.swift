@@ -59,4 +59,12 @@ struct PacketRun {
     /// When packet `number` came, by the host's clock.
     @inline(__always)
     func arrival(of number: Int64) -> Instant { clock.reading(at: log.pointee.arrival(of: number)) }
+
+    /// A copy of packet `number`, of the host's own.
+    @inline(__always)
+    func copy(of number: Int64, _ line: borrowing HostLine) -> Packet? {
+        var copy: Packet?
+        log.pointee.withPacket(number) { copy = line.copy(of: $0) }
+        return copy
+    }
 }
