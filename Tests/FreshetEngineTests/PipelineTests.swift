@@ -143,6 +143,18 @@ struct OrderSink: Stage, ~Copyable {
         #expect(engine.counters().last { $0.name == "test-order" }?.counters[.packetsIn] == count)
     }
 
+    @Test func aFileSourceHasAThreadOfItsOwnWhereSomethingKeepsTime() throws {
+        let file = #filePath
+        func threads(_ text: String) throws -> Int {
+            try Engine(try Pipeline(text: text, registry: registry)).threadCount
+        }
+        #expect(try threads("demux input=\(file) ! packetize ! pace ! udp-send to=rtp://127.0.0.1:9") == 2)
+        #expect(
+            try threads("demux input=\(file) ! packetize ! pace mode=off ! udp-send to=rtp://127.0.0.1:9")
+                == 1)
+        #expect(try threads("demux input=- ! packetize ! udp-send to=rtp://127.0.0.1:9") == 2)
+    }
+
     @Test func aFailingBranchLeavesItsSiblingAlone() throws {
         let pipeline = try Pipeline(
             text: "test-count count=20000 ! tee policy=wait [ test-order fail-at=100 ] [ test-order ]",

@@ -53,6 +53,28 @@ import Testing
         #expect(!listener.wasForOthers)
     }
 
+    @Test func `a membership without one source hears all others`() throws {
+        let listener = try Listener("239.77.251.6", isShared: true)
+        let blocked = try #require(SocketAddress("127.0.0.2", port: 0))
+        var membership = MulticastMembership(
+            group: listener.address, source: nil, except: blocked, interfaceName: "lo")
+        try membership.join(listener.socket)
+        let unwanted = try UDPSocket(.ipv4)
+        // The address that the socket is bound to names the interface: no other option does here.
+        try unwanted.bind(blocked, isShared: false)
+        let wanted = try sender()
+        unwanted.sendSurely([1], to: listener.address)
+        wanted.sendSurely([2], to: listener.address)
+        try listener.receive(until: 1)
+        #expect(listener.datagrams == [[2]])
+        // Joined anew, it is still so.
+        #expect(membership.rejoin(listener.socket))
+        unwanted.sendSurely([3], to: listener.address)
+        wanted.sendSurely([4], to: listener.address)
+        try listener.receive(until: 2)
+        #expect(listener.datagrams == [[2], [4]])
+    }
+
     @Test func `a source-specific membership hears its source alone`() throws {
         let listener = try Listener("232.77.251.5", isShared: true)
         let source = try #require(SocketAddress("127.0.0.2", port: 0))

@@ -46,25 +46,25 @@ public struct PacketFlags: OptionSet, Sendable {
     @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// `extendedSequence`, `ssrc`, `epoch` and `rtpTimestamp` are filled in.
-    public static let hasSequence = PacketFlags(rawValue: 1 << 0)
+    @inlinable public static var hasSequence: PacketFlags { PacketFlags(rawValue: 1 << 0) }
     /// `mediaTime` is filled in.
-    public static let hasMediaTime = PacketFlags(rawValue: 1 << 1)
+    @inlinable public static var hasMediaTime: PacketFlags { PacketFlags(rawValue: 1 << 1) }
     /// A decoder can start here (a random access point begins in this packet).
-    public static let isKeyframe = PacketFlags(rawValue: 1 << 2)
+    @inlinable public static var isKeyframe: PacketFlags { PacketFlags(rawValue: 1 << 2) }
     /// The RTP marker bit.
-    public static let hasMarker = PacketFlags(rawValue: 1 << 3)
+    @inlinable public static var hasMarker: PacketFlags { PacketFlags(rawValue: 1 << 3) }
     /// The stream's clock or content jumps here, on purpose or by loss.
-    public static let isDiscontinuity = PacketFlags(rawValue: 1 << 4)
+    @inlinable public static var isDiscontinuity: PacketFlags { PacketFlags(rawValue: 1 << 4) }
     /// The packet is a repair of one sent before.
-    public static let isRetransmission = PacketFlags(rawValue: 1 << 5)
+    @inlinable public static var isRetransmission: PacketFlags { PacketFlags(rawValue: 1 << 5) }
     /// Not media but a description of the media that follows (`samples` lines only).
-    public static let isFormat = PacketFlags(rawValue: 1 << 6)
+    @inlinable public static var isFormat: PacketFlags { PacketFlags(rawValue: 1 << 6) }
     /// The packet carries a PCR at or before its last byte.
-    public static let hasClockReference = PacketFlags(rawValue: 1 << 7)
+    @inlinable public static var hasClockReference: PacketFlags { PacketFlags(rawValue: 1 << 7) }
     /// The packet was computed from parity (FEC); `isRetransmission` is set too.
-    public static let isFromParity = PacketFlags(rawValue: 1 << 8)
+    @inlinable public static var isFromParity: PacketFlags { PacketFlags(rawValue: 1 << 8) }
     /// Another receiver sent the packet again, not its source; `isRetransmission` is set too.
-    public static let isFromNeighbour = PacketFlags(rawValue: 1 << 9)
+    @inlinable public static var isFromNeighbour: PacketFlags { PacketFlags(rawValue: 1 << 9) }
     /// The packet came by another path than the first (SMPTE ST 2022-7).
-    public static let isFromSecondPath = PacketFlags(rawValue: 1 << 10)
+    @inlinable public static var isFromSecondPath: PacketFlags { PacketFlags(rawValue: 1 << 10) }
 }

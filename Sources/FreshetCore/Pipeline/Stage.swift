@@ -18,6 +18,13 @@ public protocol Stage: ~Copyable, SendableMetatype {
     /// where the parameters decide.
     static func output(of input: PortKinds, arguments: StageArguments) -> PortKinds
 
+    /// How long the calls of a stage with these parameters may wait. Shorter than ``StageDescriptor/mayBlock`` says where
+    /// the parameters decide.
+    static func waiting(arguments: StageArguments) -> StageWaiting
+
+    /// A stage with these parameters holds packets until their time: others on its thread must not wait meanwhile.
+    static func keepsTime(arguments: StageArguments) -> Bool
+
     /// A stage with the given parameters. Checks them; opens nothing.
     init(arguments: StageArguments) throws(StageError)
 
@@ -56,6 +63,12 @@ extension Stage where Self: ~Copyable {
     public static func output(of input: PortKinds, arguments: StageArguments) -> PortKinds {
         descriptor.takes == descriptor.gives ? input : descriptor.gives
     }
+    /// As the descriptor says.
+    public static func waiting(arguments: StageArguments) -> StageWaiting {
+        descriptor.mayBlock ? .long : .never
+    }
+    /// It does not.
+    public static func keepsTime(arguments: StageArguments) -> Bool { false }
     /// Nothing to open.
     public mutating func start(context: inout StageContext) throws(StageError) {}
     /// Nothing is due.

@@ -38,6 +38,16 @@ public struct StageDescriptor: Sendable {
     public func parameter(_ name: String) -> StageParameter? { parameters.first { $0.name == name } }
 }
 
+/// How long the calls of a stage may wait.
+public enum StageWaiting: Sendable {
+    /// Not at all.
+    case never
+    /// For a local disk: worth a thread of its own only beside stages that keep time (``Stage/keepsTime(arguments:)``).
+    case briefly
+    /// For a server, a pipe or a program, as long as it likes.
+    case long
+}
+
 /// One thing a stage, or a pipeline file, can be told.
 public struct StageParameter: Sendable {
     /// How a parameter's text is read.

@@ -5,6 +5,10 @@ public struct StageKind: Sendable {
     /// What flows out of one with the given parameters when the given kinds flow in; see
     /// ``Stage/output(of:arguments:)``.
     public let output: @Sendable (PortKinds, StageArguments) -> PortKinds
+    /// See ``Stage/waiting(arguments:)``.
+    public let waiting: @Sendable (StageArguments) -> StageWaiting
+    /// See ``Stage/keepsTime(arguments:)``.
+    public let keepsTime: @Sendable (StageArguments) -> Bool
     /// A boxed stage with the given parameters and context.
     public let make: @Sendable (StageArguments, consuming StageContext) throws(StageError) -> AnyStage
 
@@ -12,6 +16,8 @@ public struct StageKind: Sendable {
     @inlinable public init<Body: Stage & ~Copyable>(_ body: Body.Type) {
         descriptor = Body.descriptor
         output = { Body.output(of: $0, arguments: $1) }
+        waiting = { Body.waiting(arguments: $0) }
+        keepsTime = { Body.keepsTime(arguments: $0) }
         make = { (arguments, context) throws(StageError) in
             StageBox(try Body(arguments: arguments), context: context)
         }

@@ -58,7 +58,7 @@ struct DestinationSet: ~Copyable {
     /// How long a batch may wait for room.
     private static let patience = Nanoseconds.milliseconds(50)
 
-    private let groups: [SocketGroup]
+    private let groups: ObjectTable<SocketGroup>
     /// The requests of each of `groups`.
     let requests: [[DestinationRequest]]
     private let hasRTP: Bool
@@ -83,7 +83,7 @@ struct DestinationSet: ~Copyable {
         for requests in sorted {
             groups.append(try DestinationSet.open(requests, limit, sendBufferByteCount))
         }
-        self.groups = groups
+        self.groups = ObjectTable(groups)
         self.requests = sorted
     }
 
@@ -92,7 +92,7 @@ struct DestinationSet: ~Copyable {
     ) throws(StageError) -> SocketGroup {
         let first = requests[0]
         do {
-            let socket = try socket(for: requests)
+            let socket = try socket(for: requests, isMedia: true)
             _ = socket.setSendBuffer(sendBufferByteCount)
             let destinations = requests.map {
                 DatagramFanOut.Destination(address: $0.url.address, stripsHeader: $0.url.scheme == .udp)
@@ -107,15 +107,26 @@ struct DestinationSet: ~Copyable {
         } catch { throw .failure(error.message + routeHint(error, first)) }
     }
 
-    /// A socket with the options that all of `requests` share.
-    private static func socket(for requests: [DestinationRequest]) throws(SystemCallError) -> UDPSocket {
+    /// A socket with the options that all of `requests` share; `isMedia` for the one that carries the stream.
+    private static func socket(
+        for requests: [DestinationRequest], isMedia: Bool = false
+    ) throws(SystemCallError) -> UDPSocket {
         let first = requests[0]
         let socket = try UDPSocket(first.url.address.family)
         if let ttl = first.ttl { try socket.setHopLimit(ttl) }
         if let dscp = first.dscp { try socket.setDSCP(dscp) }
         if let hasLoopback = first.hasLoopback { try socket.setMulticastLoop(hasLoopback) }
         if let name = first.interface {
-            try socket.setMulticastInterface(try NetworkInterface.named(name))
+            let interface = try NetworkInterface.named(name)
+            // A group's datagrams leave by the interface whose address their socket has. The kernel then looks for no
+            // route, which it does for each datagram where the interface was set.
+            if isMedia, requests.count == 1, first.url.address.isMulticast, first.url.address.family == .ipv4,
+                let address = interface.identifyingAddress
+            {
+                try socket.bind(address, isShared: false)
+            } else {
+                try socket.setMulticastInterface(interface)
+            }
         }
         if requests.contains(where: { NetworkInterface.isBroadcast($0.url.address) }) {
             try socket.allowBroadcast()
@@ -175,9 +186,11 @@ struct DestinationSet: ~Copyable {
             )
         }
         var count = 0
-        for group in groups {
-            count = group.fanOut.load(packets)
-            group.isDone = false
+        for index in groups.indices {
+            count = groups.with(index) { group in
+                group.isDone = false
+                return group.fanOut.load(packets)
+            }
         }
         return count
     }
@@ -185,10 +198,11 @@ struct DestinationSet: ~Copyable {
     /// Sends what is loaded; false when some socket has no room yet.
     private mutating func flush(context: inout StageContext) -> Bool {
         var isBlocked = false
-        for group in groups where !group.isDone {
-            if group.fanOut.send() == .done { group.isDone = true } else { isBlocked = true }
-            while let error = group.fanOut.takeNewError() {
-                context.report(.notice("\(error.address) refuses: \(error.errno)"))
+        for index in groups.indices {
+            groups.with(index) { group in
+                if group.isDone { return }
+                if group.fanOut.send() == .done { group.isDone = true } else { isBlocked = true }
+                if group.fanOut.hasNewError { DestinationSet.tellErrors(group, context: &context) }
             }
         }
         guard isBlocked else {
@@ -202,23 +216,32 @@ struct DestinationSet: ~Copyable {
             retryDeadline = context.now + DestinationSet.retryInterval
             return false
         }
-        for group in groups where !group.isDone {
-            context.counters.add(.queueDrops, group.fanOut.giveUp())
-            group.isDone = true
+        for index in groups.indices where !groups[index].isDone {
+            context.counters.add(.queueDrops, groups[index].fanOut.giveUp())
+            groups[index].isDone = true
         }
         return flush(context: &context)
     }
 
+    @inline(never)
+    private static func tellErrors(_ group: SocketGroup, context: inout StageContext) {
+        while let error = group.fanOut.takeNewError() {
+            context.report(.notice("\(error.address) refuses: \(error.errno)"))
+        }
+    }
+
     /// Sends `bytes` to the control port of every destination that wants control.
     func sendBeside(_ bytes: RawSpan) {
-        for group in groups {
+        for index in groups.indices {
+            let group = groups[index]
             for address in group.controlAddresses { group.control.send(bytes, to: address) }
         }
     }
 
     /// Sends `bytes` to every RTP destination, `portOffset` after its port.
     func sendBeside(_ bytes: RawSpan, portOffset: UInt16) {
-        for group in groups {
+        for index in groups.indices {
+            let group = groups[index]
             for address in group.mediaAddresses where address.port <= .max - portOffset {
                 group.fanOut.sendBeside(bytes, to: address.with(port: address.port + portOffset))
             }
@@ -249,9 +272,7 @@ struct DestinationSet: ~Copyable {
     /// Datagrams that the kernel refused so far, of all destinations.
     var errorCount: Int {
         var count = 0
-        for group in groups {
-            for destination in group.fanOut.destinations { count += destination.errorCount }
-        }
+        for index in groups.indices { count += groups[index].fanOut.errorCount }
         return count
     }
 }

@@ -45,7 +45,7 @@ final class GroupLink {
         node = GroupRepair(configuration, random: random.split(by: 3))
         media = url.address
         self.control = control
-        host = interface?.addresses.first { $0.family == url.address.family }
+        host = interface?.address(of: url.address.family)
     }
 
     deinit { datagram.deallocate() }

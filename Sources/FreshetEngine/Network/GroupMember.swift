@@ -12,6 +12,12 @@ final class GroupMember {
     private static let hopLimit = 16
 
     private let link: GroupLink
+    private let group: SocketAddress
+    /// The addresses of this host that others know it by.
+    private let ownAddresses: [SocketAddress]
+    /// Where the source speaks from, when it is on this host: what is said to the group from here does not reach it
+    /// (``GroupSource``).
+    @exclusivity(unchecked) private var localSource: SocketAddress?
     private let speaker: ControlPort
     private let segmentSpeaker: ControlPort
     @exclusivity(unchecked) private var consent: RepairConsent
@@ -39,6 +45,9 @@ final class GroupMember {
             context.report(.notice("nothing is asked for: \(error.message)"))
             return nil
         }
+        group = control
+        let interfaces = interface.map { [$0] } ?? (try? NetworkInterface.list()) ?? []
+        ownAddresses = interfaces.filter { !$0.isLoopback }.flatMap(\.addresses)
         link = GroupLink(
             configuration, url, control: control, interface: interface, random: &context.random)
     }
@@ -76,6 +85,7 @@ final class GroupMember {
     func restart(ssrc: UInt32) {
         consent.reset()
         link.node.restart(mediaSSRC: ssrc)
+        localSource = nil
         deadline = nil
     }
 
@@ -91,7 +101,12 @@ final class GroupMember {
     func read(
         _ bytes: RawSpan, from sender: SocketAddress, isSource: Bool, ssrc: UInt32, now: Instant
     ) {
-        if isSource { consent.read(bytes, ssrc: ssrc) }
+        if isSource {
+            consent.read(bytes, ssrc: ssrc)
+            if localSource == nil, ownAddresses.contains(where: { $0.isSameHost(as: sender) }) {
+                localSource = sender
+            }
+        }
         guard isActive else { return }
         link.read(bytes, from: sender, now: now)
         deadline = link.deadline
@@ -105,6 +120,7 @@ final class GroupMember {
             case .segmentControl, .segmentRepair: segmentSpeaker.send(bytes, to: address)
             case .control, .repair: speaker.send(bytes, to: address)
             }
+            if let localSource, address == group { speaker.send(bytes, to: localSource) }
         }
         self.deadline = link.deadline
     }

@@ -30,9 +30,13 @@ final class GroupSource {
         let control = request.url.controlAddress ?? request.url.address
         let name = request.url.interface ?? request.interface
         let interface = try name.map { (name) throws(SystemCallError) in try NetworkInterface.named(name) }
+        // A membership of its own group for all sources would have the kernel copy each packet of the stream back to
+        // this host, for nobody. Members on this host therefore tell its source alone, too (``GroupMember``).
+        let own = interface.flatMap { $0.isLoopback ? nil : $0.address(of: control.family) }
         ear = ControlPort(
             try ListeningSocket(
-                control, interface: name, source: nil, bufferByteCount: GroupSource.bufferByteCount))
+                control, interface: name, source: nil, except: own,
+                bufferByteCount: GroupSource.bufferByteCount))
         self.index = index
         link = GroupLink(
             configuration, request.url, control: control, interface: interface, random: &random)

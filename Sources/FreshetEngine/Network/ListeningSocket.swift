@@ -17,9 +17,11 @@ struct ListeningSocket: ~Copyable {
             bufferByteCount: options.bufferByteCount)
     }
 
-    /// Listens at `address`, and joins it on `interface` when it is a group: of any source, or of `source`.
+    /// Listens at `address`, and joins it on `interface` when it is a group: of any source (but for the one
+    /// excepted), or of `source`.
     init(
-        _ address: SocketAddress, interface: String?, source: SocketAddress?, bufferByteCount wanted: Int
+        _ address: SocketAddress, interface: String?, source: SocketAddress?,
+        except blockedSource: SocketAddress? = nil, bufferByteCount wanted: Int
     ) throws(SystemCallError) {
         let isGroup = address.isMulticast
         let socket = try UDPSocket(address.family)
@@ -30,7 +32,8 @@ struct ListeningSocket: ~Copyable {
         var joining: MulticastMembership?
         if isGroup {
             let name = try ListeningSocket.interfaceName(interface)
-            joining = MulticastMembership(group: address, source: source, interfaceName: name)
+            joining = MulticastMembership(
+                group: address, source: source, except: blockedSource, interfaceName: name)
             try joining?.join(socket)
         }
         if mustCheck { socket.reportDestination() }

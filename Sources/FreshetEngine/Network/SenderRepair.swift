@@ -47,7 +47,7 @@ final class SenderRepair {
     @exclusivity(unchecked) private var peers = PeerTable()
     private let poller: Poller
     /// One for each group that the stream goes to.
-    private let sources: [GroupSource]
+    private let sources: ObjectTable<GroupSource>
     /// When a known peer last asked for something, or reported.
     @exclusivity(unchecked) private var lastHeard: Instant?
     @exclusivity(unchecked) private var lingerStart: Instant?
@@ -82,9 +82,9 @@ final class SenderRepair {
                     sources.append(try GroupSource(request, history, index: index, random: &random))
                 }
             }
-            self.sources = sources
             poller = try Poller()
             for source in sources { try poller.add(source.descriptor, tag: 0) }
+            self.sources = ObjectTable(sources)
             for index in 0..<destinations.channelCount {
                 try poller.add(destinations.channel(index).control.number, tag: UInt64(index))
             }
@@ -101,7 +101,9 @@ final class SenderRepair {
     func note(_ packet: borrowing Packet, now: Instant) {
         mediaSSRC = packet.info.ssrc
         if hasPeersOfOne { node.note(packet, now: now) }
-        for source in sources where source.note(packet, now: now) { deadline = now }
+        for index in sources.indices where sources.with(index, { $0.note(packet, now: now) }) {
+            deadline = now
+        }
     }
 
     /// True when requests wait to be read, or an answer is due.
@@ -126,7 +128,8 @@ final class SenderRepair {
         sendRepairs(destinations, context: &context)
         sendReplies(destinations, context: &context)
         deadline = node.nextDeadline
-        for source in sources {
+        for index in sources.indices {
+            let source = sources[index]
             source.run(destinations, context: &context)
             deadline = earliest(deadline, source.deadline)
         }
@@ -134,7 +137,8 @@ final class SenderRepair {
 
     private func read(_ destinations: borrowing DestinationSet, context: inout StageContext) {
         var isDrained = true
-        for source in sources {
+        for index in sources.indices {
+            let source = sources[index]
             let isQuiet = source.hear(limit: SenderRepair.batchLimit, context: &context) {
                 hear($0, from: $1, source, context: &$3)
             }
@@ -157,9 +161,9 @@ final class SenderRepair {
         _ destinations: borrowing DestinationSet, context: inout StageContext
     ) {
         if destinations.isStranger(sender, at: index),
-            let source = sources.first(where: { $0.index == index })
+            let place = sources.indices.first(where: { sources[$0].index == index })
         {
-            return hear(packet, from: sender, source, context: &context)
+            return hear(packet, from: sender, sources[place], context: &context)
         }
         guard let peer = peers.peer(of: sender, at: index, destinations) else {
             return context.counters.add(.foreign)

@@ -37,6 +37,9 @@ public final class Engine {
         loops = try builder.loops(for: pipeline)
     }
 
+    /// On how many threads the pipeline runs, beside the control plane's.
+    public var threadCount: Int { options.threads == .inline ? 0 : loops.count }
+
     // MARK: Running
 
     /// Runs the pipeline to its end on the threads that the options say. `tick` is called on the caller's

@@ -7,6 +7,8 @@ struct EngineBuilder {
     let controlWakeup: Wakeup
     private var random: PRNG
     private var stageCount: UInt64 = 0
+    /// Some stage holds packets until their time.
+    private var keepsTime = false
     /// The network loop's lines, and its pool.
     private var mainLines: [Line] = []
     private let mainPool: PacketPool
@@ -25,6 +27,7 @@ struct EngineBuilder {
 
     /// The loops of `pipeline`: the network loop first (it may be empty of lines when everything blocks).
     mutating func loops(for pipeline: Pipeline) throws(PipelineError) -> [Loop] {
+        keepsTime = EngineBuilder.keepsTime(pipeline.stages)
         try build(pipeline.stages, inlet: nil, isBranch: false)
         var loops = blockingLoops
         if !mainLines.isEmpty {
@@ -110,7 +113,16 @@ struct EngineBuilder {
     }
 
     private func blocks(_ stage: PlannedStage) -> Bool {
-        options.threads == .split && stage.kind.descriptor.mayBlock
+        guard options.threads == .split else { return false }
+        switch stage.kind.waiting(stage.arguments) {
+        case .never: return false
+        case .briefly: return keepsTime
+        case .long: return true
+        }
+    }
+
+    private static func keepsTime(_ stages: [PlannedStage]) -> Bool {
+        stages.contains { $0.kind.keepsTime($0.arguments) || $0.branches.contains(where: keepsTime) }
     }
 
     private func blockingPool() -> PacketPool {

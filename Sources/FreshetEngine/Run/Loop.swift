@@ -13,6 +13,8 @@ final class Loop: @unchecked Sendable {
 
     let report: LoopReport
     private let lines: [Line]
+    /// The lines once more, as each turn walks over them.
+    private let table: ObjectTable<Line>
     private let steps: [LineStep]
     // Unchecked exclusivity here and below: touched by the loop's own thread only.
     @exclusivity(unchecked) private var poller: Poller
@@ -37,6 +39,7 @@ final class Loop: @unchecked Sendable {
     init(pool: PacketPool, lines: [Line], controlWakeup: Wakeup) throws(SystemCallError) {
         self.pool = pool
         self.lines = lines
+        table = ObjectTable(lines)
         self.controlWakeup = controlWakeup
         steps = lines.flatMap(\.steps)
         report = LoopReport(stageNames: steps.map(\.stage.descriptor.name))
@@ -110,12 +113,12 @@ final class Loop: @unchecked Sendable {
         mustRunAgain = false
         mustLook = false
         var isDone = true
-        for line in lines {
-            let progress = line.turn(now: now)
+        for index in table.indices {
+            let progress = table.with(index) { $0.turn(now: now) }
             // What one line moved may be another's input: a tee and its branches share this loop.
             if progress == .unfinished { mustLook = true }
-            if progress == .unfinished || (progress == .some && lines.count > 1) { mustRunAgain = true }
-            if !line.isDone { isDone = false }
+            if progress == .unfinished || (progress == .some && table.count > 1) { mustRunAgain = true }
+            if table.with(index, { !$0.isDone }) { isDone = false }
         }
         isUnpublished = true
         if isDone || now >= nextPublish { publish(now: now, isDone: isDone) }
@@ -123,7 +126,7 @@ final class Loop: @unchecked Sendable {
 
     private func wait(until limit: Instant?) {
         var deadline = isUnpublished ? earliest(limit, nextPublish) : limit
-        for line in lines { deadline = earliest(deadline, line.nextDeadline) }
+        for index in table.indices { deadline = earliest(deadline, table.with(index) { $0.nextDeadline }) }
         let count = (try? poller.wait(until: deadline)) ?? 0
         for index in 0..<count {
             let tag = poller[index].tag

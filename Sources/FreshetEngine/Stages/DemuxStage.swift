@@ -1,5 +1,6 @@
 public import FreshetCore
 import FreshetMedia
+internal import Glibc
 
 /// `demux`: opens a medium (a file, standard input, a server, a device) and gives its transport stream
 /// untouched, or its coded frames.
@@ -52,6 +53,14 @@ public struct DemuxStage: Stage, ~Copyable {
             options.settings.append((String(pair[..<equals]), String(pair[pair.index(after: equals)...])))
         }
         self.options = options
+    }
+
+    /// A local file keeps nobody waiting for long.
+    public static func waiting(arguments: StageArguments) -> StageWaiting {
+        let location = arguments.text("input")
+        var status = stat()
+        let isFile = !location.isEmpty && stat(location, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        return isFile ? .briefly : .long
     }
 
     private static func rounds(_ text: String) throws(StageError) -> Int? {

@@ -18,7 +18,12 @@ public struct NetworkInterface: Sendable {
     public internal(set) var broadcastAddresses: [SocketAddress]
 
     /// Its first IPv4 address.
-    public var ipv4Address: SocketAddress? { addresses.first { $0.family == .ipv4 } }
+    public var ipv4Address: SocketAddress? { address(of: .ipv4) }
+
+    /// Its first address of `family`.
+    public func address(of family: SocketAddress.Family) -> SocketAddress? {
+        addresses.first { $0.family == family }
+    }
 
     /// All interfaces, in the kernel's order.
     public static func list() throws(SystemCallError) -> [NetworkInterface] {
@@ -67,6 +72,14 @@ public struct NetworkInterface: Sendable {
             message:
                 "there is no network interface '\(text)'; this host has: \(names.isEmpty ? "none" : names)",
             errno: .noDevice)
+    }
+
+    /// The interface's IPv4 address where no other interface has it too, so that it names the interface; `nil` where it
+    /// does not, or there is none.
+    public var identifyingAddress: SocketAddress? {
+        guard let address = ipv4Address, let all = try? NetworkInterface.list() else { return nil }
+        let owners = all.filter { $0.addresses.contains { $0.isSameHost(as: address) } }
+        return owners.count == 1 ? address : nil
     }
 
     /// True when `address` is the broadcast address of one of this host's networks, or 255.255.255.255.

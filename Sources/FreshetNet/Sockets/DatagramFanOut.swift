@@ -46,8 +46,8 @@ public struct DatagramFanOut: ~Copyable {
     private let socket: UDPSocket?
     private let number: Int32
     private let isConnected: Bool
-    /// The destinations, in the order given.
-    public private(set) var destinations: [Destination]
+    private let places: UnsafeMutablePointer<Destination>
+    private let placeCount: Int
     /// How many packets one ``load(_:_:)`` takes at most.
     public let packetLimit: Int
     private let messageLimit: Int
@@ -68,7 +68,7 @@ public struct DatagramFanOut: ~Copyable {
     /// True while equal packets go as one message; cleared for good when the kernel refuses.
     public private(set) var isSegmenting = true
     /// True once some destination has an error that was not asked for with ``takeNewError()``.
-    private var hasNewError = false
+    public private(set) var hasNewError = false
     private var reportedErrors: [Bool]
 
     /// The most bytes of one segmented message, below the 65 507 of UDP over IPv4.
@@ -101,7 +101,9 @@ public struct DatagramFanOut: ~Copyable {
         self.socket = socket
         self.number = number
         self.isConnected = isConnected
-        self.destinations = destinations
+        placeCount = destinations.count
+        places = .allocate(capacity: placeCount)
+        places.initialize(from: destinations, count: placeCount)
         self.packetLimit = max(1, min(packetLimit, 4096 / destinations.count))
         messageLimit = self.packetLimit * destinations.count
         memory = .allocate(byteCount: clinux_sender_byte_count(Int32(messageLimit)), alignment: 64)
@@ -120,10 +122,24 @@ public struct DatagramFanOut: ~Copyable {
     }
 
     deinit {
+        places.deinitialize(count: placeCount)
+        places.deallocate()
         memory.deallocate()
         addresses.deallocate()
         parts.deallocate()
         messages.deallocate()
+    }
+
+    /// The destinations as they are now, in the order given.
+    public var destinations: [Destination] {
+        Array(UnsafeBufferPointer(start: places, count: placeCount))
+    }
+
+    /// Datagrams that the kernel refused so far, of all destinations.
+    public var errorCount: Int {
+        var count = 0
+        for index in 0..<placeCount { count &+= places[index].errorCount }
+        return count
     }
 
     /// Makes messages of the first packets of `packets` (at most ``packetLimit``), which must stay where they
@@ -156,8 +172,8 @@ public struct DatagramFanOut: ~Copyable {
         cursor = 0
         hasRetried = false
         var start = packet
-        for destination in first..<destinations.count {
-            let base = parts + (destinations[destination].stripsHeader ? packetLimit : 0)
+        for destination in first..<placeCount {
+            let base = parts + (places[destination].stripsHeader ? packetLimit : 0)
             while start < packetCount {
                 let run = isSegmenting ? runLength(base, start) : 1
                 clinux_sender_set(
@@ -210,7 +226,7 @@ public struct DatagramFanOut: ~Copyable {
     /// Counts the next `count` messages as sent.
     private mutating func countSent(_ count: Int) {
         for index in cursor..<cursor &+ count {
-            destinations[Int(messages[index].destination)].sentCount &+= Int(messages[index].packetCount)
+            places[Int(messages[index].destination)].sentCount &+= Int(messages[index].packetCount)
         }
         cursor &+= count
         hasRetried = false
@@ -245,9 +261,9 @@ public struct DatagramFanOut: ~Copyable {
     }
 
     private mutating func note(_ errno: Errno, _ destination: Int, count: Int) {
-        destinations[destination].errorCount &+= count
-        if destinations[destination].firstError == nil {
-            destinations[destination].firstError = errno
+        places[destination].errorCount &+= count
+        if places[destination].firstError == nil {
+            places[destination].firstError = errno
             hasNewError = true
         }
     }
@@ -265,10 +281,10 @@ public struct DatagramFanOut: ~Copyable {
     /// A destination whose first error was not asked for yet: each is told once.
     public mutating func takeNewError() -> (address: SocketAddress, errno: Errno)? {
         if !hasNewError { return nil }
-        for index in destinations.indices {
-            guard let errno = destinations[index].firstError, !reportedErrors[index] else { continue }
+        for index in 0..<placeCount {
+            guard let errno = places[index].firstError, !reportedErrors[index] else { continue }
             reportedErrors[index] = true
-            return (destinations[index].address, errno)
+            return (places[index].address, errno)
         }
         hasNewError = false
         return nil

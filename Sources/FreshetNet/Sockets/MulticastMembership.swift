@@ -7,6 +7,8 @@ public struct MulticastMembership: Sendable {
     public let group: SocketAddress
     /// The one source wanted; `nil` for any.
     public let source: SocketAddress?
+    /// A source not wanted, where any other is.
+    public let blockedSource: SocketAddress?
     /// The interface's name, so that it is found again when it comes back with another index; `nil` for the
     /// system's choice by route.
     public let interfaceName: String?
@@ -16,7 +18,11 @@ public struct MulticastMembership: Sendable {
     public private(set) var isJoined = false
 
     /// A membership not taken up yet.
-    public init(group: SocketAddress, source: SocketAddress?, interfaceName: String?) {
+    public init(
+        group: SocketAddress, source: SocketAddress?, except blockedSource: SocketAddress? = nil,
+        interfaceName: String?
+    ) {
+        self.blockedSource = blockedSource
         self.group = group
         self.source = source
         self.interfaceName = interfaceName
@@ -28,6 +34,7 @@ public struct MulticastMembership: Sendable {
         if let interfaceName { interfaceIndex = try NetworkInterface.named(interfaceName).index }
         try change(socket, isJoin: true)
         isJoined = true
+        block(socket)
     }
 
     /// Leaves; routers stop the flow when nobody else listens.
@@ -56,7 +63,16 @@ public struct MulticastMembership: Sendable {
             return isJoined
         }
         isJoined = true
+        block(socket)
         return true
+    }
+
+    /// Where the kernel cannot, more comes than was wanted.
+    private func block(_ socket: borrowing UDPSocket) {
+        guard var blocked = blockedSource?.raw else { return }
+        var group = group.raw
+        let number = socket.number
+        _ = systemCall { clinux_block_source(number, &group, &blocked, interfaceIndex) }
     }
 
     private func change(

@@ -61,6 +61,9 @@ public struct PaceStage: Stage, ~Copyable {
         held = PacketBatch(capacity: hold)
     }
 
+    /// Unless it is off.
+    public static func keepsTime(arguments: StageArguments) -> Bool { arguments.text("mode") != "off" }
+
     /// A stage with the parameters of ``descriptor``.
     public init(arguments: StageArguments) throws(StageError) {
         var configuration = Pacer.Configuration()
@@ -102,6 +105,8 @@ public struct PaceStage: Stage, ~Copyable {
                     held.append(packet)
                 }
             }
+            // What departs first has been asked already, and its time has not come.
+            if let deadline, deadline > context.now, !follows, !context.isStopping { return }
             let count = held.count
             release(into: &output, context: &context)
             if held.count == count || input.isEmpty { return }

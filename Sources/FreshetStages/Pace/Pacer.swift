@@ -36,7 +36,14 @@ public struct Pacer: Sendable {
         public init() {}
     }
 
-    private let configuration: Configuration
+    // One by one, not as the configuration: that would be copied whole where one of them is read.
+    private let speedPartsPerMillion: Int64
+    private let delay: Nanoseconds
+    private let lead: Nanoseconds
+    private let burstLimit: Nanoseconds
+    private let catchUpFactor: Int64
+    private let lateLimit: Nanoseconds
+    private let followsSource: Bool
     private var anchor: (instant: Instant, time: MediaTime)?
     private var lastScheduled: Instant?
     /// While a backlog is made good: since when, and what was scheduled then.
@@ -66,13 +73,19 @@ public struct Pacer: Sendable {
     /// A pacer without a schedule; the first packet starts it.
     public init(_ configuration: Configuration = Configuration()) {
         precondition(configuration.speedPartsPerMillion > 0 && configuration.catchUpFactor >= 1)
-        self.configuration = configuration
+        speedPartsPerMillion = configuration.speedPartsPerMillion
+        delay = configuration.delay
+        lead = configuration.lead
+        burstLimit = configuration.burstLimit
+        catchUpFactor = configuration.catchUpFactor
+        lateLimit = configuration.lateLimit
+        followsSource = configuration.followsSource
         isLeading = configuration.lead > .zero
     }
 
     /// When the packet at `time`, the next to go, departs. Asked at `now`; may be asked again.
     public mutating func departure(of time: MediaTime, now: Instant) -> Instant {
-        let origin = anchor ?? (now + configuration.delay - configuration.lead, time)
+        let origin = anchor ?? (now + delay - lead, time)
         anchor = origin
         let scheduled = origin.instant + span(from: origin.time, to: time)
         if let last = lastScheduled, scheduled - last > Pacer.longestGap {
@@ -80,22 +93,22 @@ public struct Pacer: Sendable {
         }
         lastScheduled = scheduled
         let lateness = now - scheduled
-        if lateness > configuration.lateLimit + (isLeading ? configuration.lead : .zero) {
+        if lateness > lateLimit + (isLeading ? lead : .zero) {
             return restart(at: time, now: now)
         }
         if let catchUp {
-            let departure = catchUp.instant + (scheduled - catchUp.scheduled) / configuration.catchUpFactor
+            let departure = catchUp.instant + (scheduled - catchUp.scheduled) / catchUpFactor
             if departure <= scheduled {
                 self.catchUp = nil
                 isLeading = false
                 return scheduled
             }
-            if now - departure <= configuration.burstLimit { return departure }
+            if now - departure <= burstLimit { return departure }
         }
-        guard lateness > configuration.burstLimit else { return scheduled }
+        guard lateness > burstLimit else { return scheduled }
         // Where the wake-ups themselves come late, each sends what has become due within the burst limit:
         // with one packet a wake-up a busy host would fall behind for good.
-        catchUp = (catchUp == nil ? now : now - configuration.burstLimit, scheduled)
+        catchUp = (catchUp == nil ? now : now - burstLimit, scheduled)
         return now
     }
 
@@ -107,9 +120,9 @@ public struct Pacer: Sendable {
     /// the latency follows the source's jitter, and the difference of two clocks neither empties nor fills
     /// the line.
     public mutating func arrived(_ time: MediaTime, now: Instant, isBlocked: Bool) {
-        guard configuration.followsSource, let origin = anchor else { return }
+        guard followsSource, let origin = anchor else { return }
         let slack = origin.instant + span(from: origin.time, to: time) - now
-        if slack < .zero, Nanoseconds.zero - slack <= configuration.lateLimit {
+        if slack < .zero, Nanoseconds.zero - slack <= lateLimit {
             anchor = (origin.instant - slack, origin.time)
         }
         leastSlack = min(leastSlack ?? slack, max(.zero, slack))
@@ -142,10 +155,17 @@ public struct Pacer: Sendable {
     }
 
     /// The real time between two media times; exact to the nanosecond, however far apart they are.
+    @inline(__always)
     private func span(from first: MediaTime, to time: MediaTime) -> Nanoseconds {
-        let speed = configuration.speedPartsPerMillion
-        if speed == 1_000_000 { return time.since(first) }
+        if speedPartsPerMillion == 1_000_000 { return time.since(first) }
+        return Pacer.span(from: first, to: time, speedPartsPerMillion)
+    }
+
+    @inline(never)
+    private static func span(from first: MediaTime, to time: MediaTime, _ speedPartsPerMillion: Int64)
+        -> Nanoseconds
+    {
         let ticks = Int128(time.ticks &- first.ticks) * 1_000_000_000
-        return Nanoseconds(Int64(truncatingIfNeeded: ticks / (27 * Int128(speed))))
+        return Nanoseconds(Int64(truncatingIfNeeded: ticks / (27 * Int128(speedPartsPerMillion))))
     }
 }

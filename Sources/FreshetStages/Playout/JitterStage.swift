@@ -60,6 +60,9 @@ public struct JitterStage: Stage, ~Copyable {
         schedule = PlayoutSchedule(latency: self.latency)
     }
 
+    /// Always.
+    public static func keepsTime(arguments: StageArguments) -> Bool { true }
+
     /// A stage with the parameters of the descriptor.
     public init(arguments: StageArguments) throws(StageError) {
         self.init(

@@ -18,21 +18,21 @@ public struct TSPacket: Equatable, Sendable {
         /// The flags whose bits are set in `rawValue`.
         @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
         /// Damaged on its way (transport_error_indicator): nothing else in it can be relied on.
-        public static let hasTransportError = Flags(rawValue: 1 << 15)
+        @inlinable public static var hasTransportError: Flags { Flags(rawValue: 1 << 15) }
         /// A PES packet or a section starts in the payload (payload_unit_start_indicator).
-        public static let startsUnit = Flags(rawValue: 1 << 14)
+        @inlinable public static var startsUnit: Flags { Flags(rawValue: 1 << 14) }
         /// Sent before others of its PID (transport_priority).
-        public static let hasPriority = Flags(rawValue: 1 << 13)
+        @inlinable public static var hasPriority: Flags { Flags(rawValue: 1 << 13) }
         /// There is an adaptation field, if only its length byte.
-        public static let hasAdaptation = Flags(rawValue: 1 << 9)
+        @inlinable public static var hasAdaptation: Flags { Flags(rawValue: 1 << 9) }
         /// There is a payload.
-        public static let hasPayload = Flags(rawValue: 1 << 8)
+        @inlinable public static var hasPayload: Flags { Flags(rawValue: 1 << 8) }
         /// The clock (in a PCR PID) or the continuity counter jumps here on purpose (discontinuity_indicator).
-        public static let isDiscontinuity = Flags(rawValue: 1 << 7)
+        @inlinable public static var isDiscontinuity: Flags { Flags(rawValue: 1 << 7) }
         /// A decoder can start here (random_access_indicator).
-        public static let isRandomAccess = Flags(rawValue: 1 << 6)
+        @inlinable public static var isRandomAccess: Flags { Flags(rawValue: 1 << 6) }
         /// There is a PCR: ``TSPacket/clockReference``.
-        public static let hasClockReference = Flags(rawValue: 1 << 4)
+        @inlinable public static var hasClockReference: Flags { Flags(rawValue: 1 << 4) }
     }
 
     /// What the packet says of itself.

@@ -6,8 +6,10 @@
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifndef UDP_GRO
 #define UDP_GRO 104
@@ -209,7 +211,13 @@ void clinux_sender_set(
 int clinux_send(struct clinux_sender *sender, int descriptor, int first, int count) {
     int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     if (count == 1) {
-        ssize_t sent = sendmsg(descriptor, &sender->messages[first].msg_hdr, flags);
+        const struct msghdr *header = &sender->messages[first].msg_hdr;
+        // A connected socket's plain datagram may take a shorter way through the kernel.
+        int is_plain = !header->msg_name && !header->msg_control && header->msg_iovlen == 1;
+        // The bare call: by the wrapper that waits pass too, so that it is at hand, and no point of cancellation.
+        ssize_t sent = is_plain
+            ? syscall(SYS_sendto, descriptor, header->msg_iov->iov_base, header->msg_iov->iov_len, flags, NULL, 0)
+            : sendmsg(descriptor, header, flags);
         return sent < 0 ? -errno : 1;
     }
     int sent = sendmmsg(descriptor, sender->messages + first, (unsigned)count, flags);

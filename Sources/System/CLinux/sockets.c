@@ -166,6 +166,16 @@ int clinux_report_destination(int descriptor, int family) {
 }
 int clinux_coalesce_receive(int descriptor) { return set(descriptor, IPPROTO_UDP, UDP_GRO, 1); }
 
+int clinux_block_source(
+    int descriptor, const struct clinux_address *group, const struct clinux_address *source,
+    uint32_t interface_index) {
+    int level = clinux_address_family(group) == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+    struct group_source_req request = {.gsr_interface = interface_index};
+    memcpy(&request.gsr_group, group->bytes, group->length);
+    memcpy(&request.gsr_source, source->bytes, source->length);
+    return or_errno(setsockopt(descriptor, level, MCAST_BLOCK_SOURCE, &request, sizeof request));
+}
+
 int clinux_group_change(
     int descriptor, const struct clinux_address *group, const struct clinux_address *source,
     uint32_t interface_index, int is_join) {

@@ -109,6 +109,10 @@ int clinux_report_timestamps(int descriptor);
 int clinux_report_overflow(int descriptor);
 int clinux_report_destination(int descriptor, int family);
 int clinux_coalesce_receive(int descriptor);
+// Takes nothing of `source` by the membership of `group`, any source's so far, on an interface (RFC 3678).
+int clinux_block_source(
+    int descriptor, const struct clinux_address *group, const struct clinux_address *source,
+    uint32_t interface_index);
 // Joins or leaves `group` on an interface by its index; `source` (may be NULL) makes it source-specific (RFC 3678).
 int clinux_group_change(
     int descriptor, const struct clinux_address *group, const struct clinux_address *source,
