@@ -4,20 +4,16 @@ import FreshetWire
 /// The packets of the last moments, to be given to those who miss them: a ring by sequence number that
 /// shares the packets' slots and copies nothing.
 ///
-/// What is kept is bounded twice: by the number of places, and by age, which is looked at once in eight packets. A packet takes the place of the one
-/// `capacity` before it. Whole runs of packets may stay on a ``PacketShelf``; their age is not looked at, the number of
-/// places bounds them.
+/// What is kept is bounded twice: by the number of places, and by age, which is looked at once in eight packets. A
+/// packet takes the place of the one `capacity` before it. Whole runs of packets may stay on a ``PacketShelf``; their
+/// age is not looked at, the number of places bounds them.
 public struct HeldPackets: ~Copyable {
-    private struct Held: ~Copyable {
-        let packet: Packet
-        /// When it was put in: a packet made on this host has no arrival.
-        let time: Instant
-    }
-
     /// Old packets go once in so many.
     private static let expiryStride: Int64 = 8
 
-    private var slots: FixedSlots<Held>
+    private var slots: FixedSlots<Packet>
+    /// When each was put in: a packet made on this host has no arrival.
+    private var times: [Instant]
     private let mask: Int64
     private let duration: Nanoseconds
     private var oldest: Int64 = 0
@@ -35,6 +31,7 @@ public struct HeldPackets: ~Copyable {
         var size = 1
         while size < capacity { size &<<= 1 }
         slots = FixedSlots(capacity: size)
+        times = Array(repeating: .zero, count: size)
         mask = Int64(size &- 1)
         self.duration = duration
     }
@@ -56,8 +53,8 @@ public struct HeldPackets: ~Copyable {
         keep(packet.share(), sequence, at: now)
         if sequence > newest { newest = sequence }
         oldest = max(min(oldest, sequence), newest &- mask)
-        // Several at once: what is about to go was last touched when it came, so each is a wait for memory, and a few
-        // wait together.
+        // Several at once: what is about to go was last touched when it came, so each is a wait for memory, and a
+        // few wait together.
         if sequence % HeldPackets.expiryStride == 0 { expire(now: now) }
     }
 
@@ -69,10 +66,7 @@ public struct HeldPackets: ~Copyable {
         releaseOwn(below: first)
         while oldest < newest {
             if runs.contains(oldest) { return }
-            let isYoung = slots.withElement(place(oldest)) {
-                $0.packet.info.extendedSequence == oldest && now - $0.time <= duration
-            }
-            if isYoung == true { return }
+            if isInOwnSlot(oldest) && now - times[place(oldest)] <= duration { return }
             _ = slots.take(place(oldest))
             oldest &+= 1
         }
@@ -99,7 +93,8 @@ public struct HeldPackets: ~Copyable {
     }
 
     private mutating func keep(_ packet: consuming Packet, _ sequence: Int64, at now: Instant) {
-        slots.put(Held(packet: packet, time: now), at: place(sequence))
+        slots.put(packet, at: place(sequence))
+        times[place(sequence)] = now
         firstOwn = min(firstOwn, sequence)
         lastOwn = max(lastOwn, sequence)
     }
@@ -131,7 +126,7 @@ public struct HeldPackets: ~Copyable {
     }
 
     private func isInOwnSlot(_ sequence: Int64) -> Bool {
-        slots.withElement(place(sequence)) { $0.packet.info.extendedSequence == sequence } ?? false
+        slots.withElement(place(sequence)) { $0.info.extendedSequence == sequence } ?? false
     }
 
     /// Lets go of everything.
@@ -159,7 +154,7 @@ public struct HeldPackets: ~Copyable {
         guard contains(sequence), var copy = pool.allocate() else { return nil }
         let isWhole: Bool?
         if isInOwnSlot(sequence) {
-            isWhole = slots.withElement(place(sequence)) { copy.fill(from: $0.packet) }
+            isWhole = slots.withElement(place(sequence)) { copy.fill(from: $0) }
         } else {
             isWhole = shelf?.withPacket(sequence) { copy.fill(from: $0) }
         }
