@@ -38,14 +38,15 @@ extension GroupRepair {
 
     /// Whom a new hole is asked of first: the segment where somebody there answers and is nearer than the
     /// source. The elected one asks beyond at once when its segment seldom had what it missed (but for one
-    /// in eight, to notice when that changes); the others wait for its announcement in that case.
+    /// in eight, to notice when that changes; one in 128 where the whole group waits for it to call); the others wait for
+    /// its announcement in that case.
     private mutating func firstScope(now: Instant) -> RepairScope {
         guard mode == .multicast, election.hasRepairer, segmentAnswer.smoothed * 2 < groupRoundTrip else {
             return .group
         }
         guard election.isElected else { return .segment }
         guard let heard = neighbourHeard, now - heard < .seconds(10) else { return .group }
-        return segmentHelp >= 64 || random.chance(1, in: 8) ? .segment : .group
+        return segmentHelp >= 64 || random.chance(1, in: groupRole.isCaller ? 128 : 8) ? .segment : .group
     }
 
     private mutating func isCaller(_ scope: RepairScope) -> Bool {
@@ -270,7 +271,11 @@ extension GroupRepair {
         let isBetter = ask.ssrc < configuration.ssrc && !(ask.isLocal && election.isElected)
         if isBetter, hole.betterHeard < .max { hole.betterHeard &+= 1 }
         if hole.asks == 0, hole.heard == 1 { hole.askedAt = now }
-        if hole.phase == .waiting || hole.phase == .asking {
+        // Who asks again after a repair that was lost is heard when the quiet that its first request brought is just over,
+        // or a moment before.
+        let isRepeat =
+            hole.phase == .quiet && hole.scope == .group && hole.due - now < quietTime(.group) / 4
+        if hole.phase == .waiting || hole.phase == .asking || isRepeat {
             hole.rounds = min(hole.rounds &+ 1, 200)
             beQuiet(&hole, until: now + quietTime(ask.scope), place: place)
         }
