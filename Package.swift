@@ -144,7 +144,8 @@ let package = Package(
         // Counts allocations on the packet path; means something in a release build only.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .executableTarget(
-            name: "allocation-check", dependencies: ["FreshetCore", "FreshetEngine", "CAllocationCounter"],
+            name: "allocation-check",
+            dependencies: ["FreshetCore", "FreshetEngine", "FreshetNet", "CAllocationCounter"],
             path: "Tests/AllocationCheck", swiftSettings: house),
 
         // Codes against each other and against the clock; means something in a release build only.

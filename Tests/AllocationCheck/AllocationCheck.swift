@@ -118,8 +118,21 @@ private final class Case {
                 failedCount += 1
             }
         }
-        print("\(lines.count - failedCount) passed, \(failedCount) failed")
+        do { if try !passesTree() { failedCount += 1 } } catch {
+            print("a tree's relay: \(error)")
+            failedCount += 1
+        }
+        print("\(lines.count + 1 - failedCount) passed, \(failedCount) failed")
         exit(failedCount == 0 ? 0 : 1)
+    }
+
+    private static func passesTree() throws -> Bool {
+        let tree = try TreeCase(
+            source: { StageBox(EndlessStream(), context: $0) },
+            sink: { StageBox(CountingSink(), context: $0) })
+        let (allocations, packets) = tree.measure()
+        print("a tree's relay with four children: \(allocations) allocations for \(packets) packets")
+        return allocations == 0 && packets > 500
     }
 
     private static func passes(_ names: [String]) throws -> Bool {

@@ -161,11 +161,19 @@ final class LinkRepair {
         if !isSource { context.counters[.roundTripNanoseconds] = Int(roundTrip.count) }
         sender.advance(to: now)
         while let repair = sender.nextRepair(pool: context.pool, now: now) {
-            context.counters.add(.repairsOut)
-            context.counters.add(.repairBytesOut, repair.packet.byteCount)
-            send(repair.packet.bytes, Int(repair.peer.number))
+            let link = Int(repair.peer.number)
+            give(repair.takePacket(), to: link, context: &context, send)
         }
         reply(now, send)
+    }
+
+    /// A function of its own: in the loop the compiler puts each repair on the heap.
+    private func give(
+        _ packet: borrowing Packet, to link: Int, context: inout StageContext, _ send: (RawSpan, Int) -> Void
+    ) {
+        context.counters.add(.repairsOut)
+        context.counters.add(.repairBytesOut, packet.byteCount)
+        send(packet.bytes, link)
     }
 
     private func ask(
