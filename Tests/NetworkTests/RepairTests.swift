@@ -133,6 +133,41 @@ struct RepairTests {
         }
     }
 
+    // A source's ear at its own group is deaf to its own host, so that the stream is not copied back to it for nobody.
+    @Test("A member on the source's own host is heard by it")
+    func neighbourOfTheSource() async throws {
+        try await Turnstile.shared.pass {
+            let input = try await TestMedia.generated("cbr-8.ts")
+            let scratch = try Scratch()
+            let network = try await Namespace(hasBroadcast: true)
+            let place = Place.group()
+            let url = "rtp://\(place.host):\(place.port)?interface=v0"
+            // What comes while the member is stopped, its buffer has no room for.
+            let chain = """
+                multicast-receive url=\(url) buffer=100000 timeout=8s latency=800ms ! reorder latency=800ms ! \
+                depacketize ! file path=\(scratch.file("out.ts"))
+                """
+            let member = try network.start(Freshet.path, ["run", chain, "--stats", scratch.file("stats")])
+            try await place.isHeard(by: member)
+            let sender = try network.start(
+                Freshet.path, ["send", input, "--to", url, "--stats", scratch.file("sent")])
+            for round in 1...3 {
+                let size = scratch.bytes("out.ts").count
+                try await wait(for: "the stream at the member, round \(round)") {
+                    scratch.bytes("out.ts").count > size + 100_000
+                }
+                member.signal(SIGSTOP)
+                try await Task.sleep(for: .milliseconds(200))
+                member.signal(SIGCONT)
+            }
+            try await sender.end()
+            try await member.end(within: 15)
+            let counted = try Statistics(scratch.file("stats"))
+            #expect(try Statistics(scratch.file("sent"))["requestsIn"] > 0)
+            #expect(counted["recovered"] > 20, "\(scratch.text("stats").suffix(800))")
+        }
+    }
+
     @Test("Where nobody is to ask aloud, digests tell the designated receiver what is missing")
     func digests() async throws {
         try await Turnstile.shared.pass {
