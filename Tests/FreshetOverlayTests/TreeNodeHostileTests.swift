@@ -27,6 +27,34 @@ import Testing
         return node
     }
 
+    @Test func aTicketThatComesBeforeItsParentKnowsTheStreamIsNeitherTakenNorRefused() {
+        var configuration = TreeNodeConfiguration()
+        configuration.linkLimit = 8
+        var node = TreeNode(configuration: configuration, random: PRNG(seed: 1), now: .zero)
+        node.connected(now: .zero)
+        let home = TreeNodeHostileTests.home
+        let early = Ticket(
+            epoch: 0xABC0, parent: MemberID(1), child: TreeNodeHostileTests.child, stripes: StripeSet(0),
+            backupStripes: [], era: 10, serial: 3, seenAt: home, key: TreeNodeHostileTests.key)
+        func ask(_ node: inout TreeNode) -> LinkMessage? { subscribe(&node, from: home, early, cookie: 99) }
+        _ = answers(&node)
+        #expect(ask(&node) == nil)
+        var welcome = WelcomeMessage()
+        welcome.member = MemberID(1)
+        welcome.slotLimit = 2
+        welcome.era = 10
+        welcome.ticketKey = TreeNodeHostileTests.key
+        node.receive(.welcome(welcome), now: .zero)
+        #expect(ask(&node) == nil)
+        node.receive(
+            .streamState(StreamStateMessage(epoch: 0xABC0, hasEnded: false, highestSequence: 0, era: 10)),
+            now: .zero)
+        guard case .accept(99, _)? = ask(&node) else {
+            Issue.record("not taken once the stream is known")
+            return
+        }
+    }
+
     private func ticket(serial: UInt32 = 1, era: UInt32 = 10, child: MemberID = child, key: SipKey = key)
         -> Ticket
     {

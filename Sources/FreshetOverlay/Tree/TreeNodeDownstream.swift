@@ -9,6 +9,8 @@ extension TreeNode {
     }
 
     mutating func noteSubscription(_ asked: Subscription, from address: PeerAddress) {
+        // A ticket may be here before its parent has heard that the stream has begun: it is shown again soon.
+        guard epoch != 0, member != .none else { return }
         let token = UInt32(truncatingIfNeeded: asked.cookie)
         if let reason = refusal(of: asked, from: address) {
             // It comes from another host than the coordinator saw, as behind the same NAT: as good as a greeting.
