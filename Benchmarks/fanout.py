@@ -195,17 +195,10 @@ def compare(fan, tools, options, counts, systems, results):
 
 def main(tools, words):
     global LOAD
-    options = dict(ARGUMENTS)
-    words, given = list(words), list(words)
-    while words:
-        word = words.pop(0)
-        if word in ("--help", "-h"):
-            print(__doc__)
-            return 0
-        name = word.removeprefix("--")
-        if name not in options or not words:
-            raise SystemExit(f"bench fanout: there is no {word}; see scripts/bench fanout --help")
-        options[name] = type(ARGUMENTS[name])(words.pop(0))
+    given = list(words)
+    options = tools.options_of("fanout", ARGUMENTS, words, __doc__)
+    if options is None:
+        return 0
     tools.enter_namespace(["fanout"] + given)
     LOAD = build(tools)
     fan = Fanout(tools, options)

@@ -283,17 +283,10 @@ def fail(tree, kind):
 
 
 def main(tools, words):
-    options = dict(ARGUMENTS)
-    words, given = list(words), list(words)
-    while words:
-        word = words.pop(0)
-        if word in ("--help", "-h"):
-            print(__doc__)
-            return 0
-        name = word.removeprefix("--")
-        if name not in options or not words:
-            raise SystemExit(f"bench tree: there is no {word}; see scripts/bench tree --help")
-        options[name] = type(ARGUMENTS[name])(words.pop(0))
+    given = list(words)
+    options = tools.options_of("tree", ARGUMENTS, words, __doc__)
+    if options is None:
+        return 0
     tools.enter_namespace(["tree"] + given)
     tools.build()
     folder = options["keep"] or tempfile.mkdtemp(prefix="freshet-tree-")
