@@ -46,7 +46,8 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         let checkers = Checkers(
             scenario, names: net.names, lastFault: Instant.zero + faults.lastEnd)
         line = HostLine(
-            carriedByteCount: scenario.stream.carriedByteCount, checkers: checkers)
+            hostCount: net.stations.count, carriedByteCount: scenario.stream.carriedByteCount,
+            checkers: checkers)
         hold = Hold(pools: [line.mediaPool, line.controlPool])
         blueprint = HostBlueprint(scenario, net, random: chance.split(by: 4))
         nodes = .allocate(capacity: max(net.stations.count, 1))

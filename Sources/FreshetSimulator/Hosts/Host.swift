@@ -91,9 +91,12 @@ struct HostLine: ~Copyable {
     /// Datagrams that found the outbox full.
     var droppedCount = 0
 
-    init(carriedByteCount: Int, checkers: Checkers) {
+    /// A line for `hostCount` hosts. Behind one gap each may hold some hundreds of packets; what is not used is not
+    /// touched.
+    init(hostCount: Int, carriedByteCount: Int, checkers: Checkers) {
         mediaPool = PacketPool(
-            slotCount: 1 << 22, slotByteCount: 16 + RTPHeader.fixedByteCount + max(16, carriedByteCount),
+            slotCount: max(1 << 22, hostCount * 320),
+            slotByteCount: 16 + RTPHeader.fixedByteCount + max(16, carriedByteCount),
             headroomByteCount: 0)
         controlPool = PacketPool(slotCount: 1 << 18, slotByteCount: 1536, headroomByteCount: 0)
         self.checkers = checkers
