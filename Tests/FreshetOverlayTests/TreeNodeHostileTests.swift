@@ -10,6 +10,16 @@ import Testing
     private static let home = PeerAddress("192.0.2.1:5004")!
     private static let elsewhere = PeerAddress("198.51.100.1:5004")!
 
+    /// Takes `node` in as member 1, with places for two children.
+    private func welcome(_ node: inout TreeNode) {
+        var welcome = WelcomeMessage()
+        welcome.member = MemberID(1)
+        welcome.slotLimit = 2
+        welcome.era = 10
+        welcome.ticketKey = TreeNodeHostileTests.key
+        node.receive(.welcome(welcome), now: .zero)
+    }
+
     /// A node that has been welcomed as member 1, with places for two children.
     private func node() -> TreeNode {
         var configuration = TreeNodeConfiguration()
@@ -18,12 +28,7 @@ import Testing
         configuration.linkLimit = 8
         var node = TreeNode(configuration: configuration, random: PRNG(seed: 1), now: .zero)
         node.connected(now: .zero)
-        var welcome = WelcomeMessage()
-        welcome.member = MemberID(1)
-        welcome.slotLimit = 2
-        welcome.era = 10
-        welcome.ticketKey = TreeNodeHostileTests.key
-        node.receive(.welcome(welcome), now: .zero)
+        welcome(&node)
         return node
     }
 
@@ -39,12 +44,7 @@ import Testing
         func ask(_ node: inout TreeNode) -> LinkMessage? { subscribe(&node, from: home, early, cookie: 99) }
         _ = answers(&node)
         #expect(ask(&node) == nil)
-        var welcome = WelcomeMessage()
-        welcome.member = MemberID(1)
-        welcome.slotLimit = 2
-        welcome.era = 10
-        welcome.ticketKey = TreeNodeHostileTests.key
-        node.receive(.welcome(welcome), now: .zero)
+        welcome(&node)
         #expect(ask(&node) == nil)
         node.receive(
             .streamState(StreamStateMessage(epoch: 0xABC0, hasEnded: false, highestSequence: 0, era: 10)),

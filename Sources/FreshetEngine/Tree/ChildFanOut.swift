@@ -46,10 +46,7 @@ final class ChildFanOut {
             destinations: addresses.map { DatagramFanOut.Destination(address: $0, stripsHeader: false) })
     }
 
-    private var errorCount: Int {
-        guard fanOut != nil else { return 0 }
-        return fanOut?.destinations.reduce(0) { $0 + $1.errorCount } ?? 0
-    }
+    private var errorCount: Int { fanOut?.errorCount ?? 0 }
 
     /// What each child was not sent since the last call: what the kernel refused it, and its share of what there was no
     /// room for.
@@ -57,7 +54,7 @@ final class ChildFanOut {
         let share = (droppedCount - toldCount) / max(1, links.count)
         toldCount = droppedCount
         for (index, link) in links.enumerated() {
-            let refused = fanOut?.destinations[index].errorCount ?? 0
+            let refused = fanOut?.errorCount(of: index) ?? 0
             let count = share + refused - toldErrors[index]
             toldErrors[index] = refused
             if count > 0 { body(link, count) }

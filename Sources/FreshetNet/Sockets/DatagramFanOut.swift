@@ -138,8 +138,14 @@ public struct DatagramFanOut: ~Copyable {
     /// Datagrams that the kernel refused so far, of all destinations.
     public var errorCount: Int {
         var count = 0
-        for index in 0..<placeCount { count &+= places[index].errorCount }
+        for index in 0..<placeCount { count &+= errorCount(of: index) }
         return count
+    }
+
+    /// Datagrams that the kernel refused so far, of the destination at `index`.
+    public func errorCount(of index: Int) -> Int {
+        precondition(index >= 0 && index < placeCount)
+        return places[index].errorCount
     }
 
     /// Makes messages of the first packets of `packets` (at most ``packetLimit``), which must stay where they

@@ -28,8 +28,7 @@ public struct HeldPackets: ~Copyable {
 
     /// Room for `capacity` packets, rounded up to a power of two, none older than `duration`.
     public init(capacity: Int, duration: Nanoseconds) {
-        var size = 1
-        while size < capacity { size &<<= 1 }
+        let size = capacity.roundedUpToPowerOfTwo()
         slots = FixedSlots(capacity: size)
         times = Array(repeating: .zero, count: size)
         mask = Int64(size &- 1)

@@ -10,8 +10,7 @@ public final class PacketShelf {
 
     /// An empty shelf for `capacity` packets, rounded up to a power of two.
     public init(capacity: Int) {
-        var size = 1
-        while size < capacity { size &<<= 1 }
+        let size = capacity.roundedUpToPowerOfTwo()
         slots = FixedSlots(capacity: size)
         mask = Int64(size &- 1)
     }

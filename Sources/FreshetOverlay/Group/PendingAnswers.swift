@@ -28,8 +28,7 @@ public struct PendingAnswers: ~Copyable {
 
     /// A table of `capacity` places, rounded up to a power of two.
     public init(capacity: Int) {
-        var size = 1
-        while size < capacity { size &<<= 1 }
+        let size = capacity.roundedUpToPowerOfTwo()
         entries = FixedRing(capacity: size)
         for _ in 0..<size { entries.append(Entry()) }
         ready = FixedRing(capacity: size)

@@ -16,8 +16,7 @@ struct AnswerTable: Sendable {
 
     /// A table for `capacity` answers, rounded up to a power of two.
     init(capacity: Int) {
-        var size = 64
-        while size < capacity { size *= 2 }
+        let size = capacity.roundedUpToPowerOfTwo(atLeast: 64)
         mask = size - 1
         let none = Answer(sequence: .min, peer: 0, round: 0, at: .zero)
         answers = Array(repeating: none, count: size)

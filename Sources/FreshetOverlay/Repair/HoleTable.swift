@@ -62,8 +62,7 @@ public struct HoleTable: Sendable {
 
     /// An empty table for `capacity` holes, rounded up to a power of two.
     public init(capacity: Int) {
-        var size = 16
-        while size < capacity { size *= 2 }
+        let size = capacity.roundedUpToPowerOfTwo(atLeast: 16)
         mask = size - 1
         let empty = Hole(sequence: 0, noticed: .zero, deadline: .zero, nextRound: .zero)
         storage = Array(repeating: empty, count: size)

@@ -21,8 +21,7 @@ public struct RepairHistory: ~Copyable {
 
     /// A history of up to `capacity` packets (rounded up to a power of two), none older than `duration`.
     public init(capacity: Int, duration: Nanoseconds) {
-        var size = 64
-        while size < capacity { size *= 2 }
+        let size = capacity.roundedUpToPowerOfTwo(atLeast: 64)
         slots = FixedSlots(capacity: size)
         sentAt = Array(repeating: .zero, count: size)
         isLate = Array(repeating: false, count: size)

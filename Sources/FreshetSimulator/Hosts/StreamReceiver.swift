@@ -155,7 +155,8 @@ struct StreamReceiver: ~Copyable {
             line.input.append(packet)
             play(&line)
         }
-        precondition(extender.extend(UInt16(truncatingIfNeeded: run.last)) + base == run.last)
+        let last = extender.extend(UInt16(truncatingIfNeeded: run.last)) + base
+        precondition(last == run.last)
         repair.passRun(run)
         line.checkers.sawRun(run.last, at: host)
     }

@@ -112,19 +112,17 @@ public struct ReorderBuffer: ~Copyable {
         next &+= 1
     }
 
-    /// True when nothing waits and no segment begins or ends: the next packets in order would pass at once.
-    public var isSteady: Bool { isEmpty && segments.isSteady && !segments.isBoundaryPending }
-
-    /// ``isSteady``, asked where the buffer is.
+    /// True when nothing waits and no segment begins or ends: the next packets in order would pass at once. Changes
+    /// nothing; see ``ReorderStage/standing()``.
     @inline(__always)
-    mutating func isSteadyInPlace() -> Bool {
+    mutating func isSteady() -> Bool {
         heldCount == 0 && suspects.isEmpty && segments.isSteady && !segments.isBoundaryPending
     }
 
     /// Notes that the `count` packets up to extended sequence number `last`, which followed the last one in
-    /// order, were given out by the caller, the last of them at `lastArrival`. Only while ``isSteady``.
+    /// order, were given out by the caller, the last of them at `lastArrival`. Only while ``isSteady()``.
     public mutating func passRun(through last: Int64, count: Int, lastArrival: Instant) {
-        precondition(isSteady && last &+ segments.shift == next &+ Int64(count) &- 1)
+        precondition(isSteady() && last &+ segments.shift == next &+ Int64(count) &- 1)
         received.markRun(next, count: count)
         restarts.advanced(at: lastArrival)
         next &+= Int64(count)

@@ -38,8 +38,7 @@ public struct ReorderStage: Stage, ~Copyable {
     /// least).
     public init(latency: Nanoseconds, capacity: Int = 8192) {
         self.latency = max(latency, .zero)
-        var size = 64
-        while size < capacity { size *= 2 }
+        let size = capacity.roundedUpToPowerOfTwo(atLeast: 64)
         buffer = ReorderBuffer(capacity: size, keeping: .arrivals)
     }
 
@@ -95,17 +94,15 @@ public struct ReorderStage: Stage, ~Copyable {
     /// When the packet that waits longest has waited long enough.
     public var nextDeadline: Instant? { deadline }
 
-    /// True when the next packet in order would pass at once and change nothing but counts.
-    public var isIdle: Bool { buffer.isSteady }
-
-    /// ``nextDeadline`` and ``isIdle``. Changes nothing: a mutating call is made where the stage is, and for a property the
-    /// compiler moves something as large, which counts when there are thousands.
+    /// ``nextDeadline``, and whether the next packet in order would pass at once and change nothing but counts. Changes
+    /// nothing: a mutating call is made where the stage is, and for a property the compiler moves something as large,
+    /// which counts when there are thousands.
     public mutating func standing() -> (nextDeadline: Instant?, isIdle: Bool) {
-        (deadline, buffer.isSteadyInPlace())
+        (deadline, buffer.isSteady())
     }
 
     /// Does what ``process(_:into:context:)`` does with `count` packets in order, up to extended sequence
-    /// number `last`, each of which the caller gives on itself; while ``isIdle``. A simulator with many
+    /// number `last`, each of which the caller gives on itself; while ``standing()`` says idle. A simulator with many
     /// receivers tells each of a whole run of packets at once.
     public mutating func passRun(through last: Int64, count: Int, lastArrival: Instant) {
         buffer.passRun(through: last, count: count, lastArrival: lastArrival)

@@ -52,8 +52,7 @@ public struct JitterStage: Stage, ~Copyable {
     public init(latency: Nanoseconds, batch: Nanoseconds = .zero, capacity: Int = 8192) {
         self.latency = max(latency, .zero)
         self.batch = max(batch, .zero)
-        var size = 64
-        while size < capacity { size *= 2 }
+        let size = capacity.roundedUpToPowerOfTwo(atLeast: 64)
         buffer = ReorderBuffer(capacity: size, keeping: .marks)
         queue = TransportQueue(capacity: size)
         clock = SourceClock(urgentExcess: self.latency)

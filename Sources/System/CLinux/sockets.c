@@ -166,27 +166,30 @@ int clinux_report_destination(int descriptor, int family) {
 }
 int clinux_coalesce_receive(int descriptor) { return set(descriptor, IPPROTO_UDP, UDP_GRO, 1); }
 
-int clinux_block_source(
-    int descriptor, const struct clinux_address *group, const struct clinux_address *source,
+static int change_source(
+    int descriptor, int option, const struct clinux_address *group, const struct clinux_address *source,
     uint32_t interface_index) {
     int level = clinux_address_family(group) == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
     struct group_source_req request = {.gsr_interface = interface_index};
     memcpy(&request.gsr_group, group->bytes, group->length);
     memcpy(&request.gsr_source, source->bytes, source->length);
-    return or_errno(setsockopt(descriptor, level, MCAST_BLOCK_SOURCE, &request, sizeof request));
+    return or_errno(setsockopt(descriptor, level, option, &request, sizeof request));
+}
+
+int clinux_block_source(
+    int descriptor, const struct clinux_address *group, const struct clinux_address *source,
+    uint32_t interface_index) {
+    return change_source(descriptor, MCAST_BLOCK_SOURCE, group, source, interface_index);
 }
 
 int clinux_group_change(
     int descriptor, const struct clinux_address *group, const struct clinux_address *source,
     uint32_t interface_index, int is_join) {
-    int level = clinux_address_family(group) == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
     if (source) {
-        struct group_source_req request = {.gsr_interface = interface_index};
-        memcpy(&request.gsr_group, group->bytes, group->length);
-        memcpy(&request.gsr_source, source->bytes, source->length);
         int option = is_join ? MCAST_JOIN_SOURCE_GROUP : MCAST_LEAVE_SOURCE_GROUP;
-        return or_errno(setsockopt(descriptor, level, option, &request, sizeof request));
+        return change_source(descriptor, option, group, source, interface_index);
     }
+    int level = clinux_address_family(group) == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
     struct group_req request = {.gr_interface = interface_index};
     memcpy(&request.gr_group, group->bytes, group->length);
     int option = is_join ? MCAST_JOIN_GROUP : MCAST_LEAVE_GROUP;
