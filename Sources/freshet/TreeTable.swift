@@ -12,7 +12,7 @@ struct TreeTable {
     private var order: [Int64] = []
     private var head = ""
     private static let titles = [
-        "ROLE", "DEPTH", "MBIT/S", "IN TIME", "LOST", "REPAIRED", "LATENCY", "CHILDREN", "ADDRESS",
+        "ROLE", "DEPTH", "MBIT/S", "IN TIME", "LOST", "REPAIRED", "LATENCY", "CHILDREN", "REACH", "ADDRESS",
     ]
 
     /// The table of `page`.
@@ -56,7 +56,8 @@ struct TreeTable {
             role == "source" ? "-" : number(member["received"]), number(member["lost"]),
             number(member["repaired"]),
             integer(member["latency"]).map { $0 > 0 ? "\($0) ms" : "-" } ?? "-",
-            "\(number(member["children"]))/\(number(member["slots"]))", string(member["address"]),
+            "\(number(member["children"]))/\(number(member["slots"]))",
+            role == "source" ? "-" : string(member["reach"]), string(member["address"]),
         ]
     }
 

@@ -116,6 +116,8 @@ struct TreeSendStage: Stage, ~Copyable {
             arguments, stream: host.url.name, token: host.url.token, coordinator: host.address)
         options.node.join.role = .source
         options.node.join.epoch = first.ssrc
+        // Its own coordinator is on this host: it has nothing to tell.
+        if !host.isOwn { options.coordinator = host.address }
         if arguments.text("address").isEmpty, host.isOwn { options.address = host.address }
         let channel = try CoordinatorChannel(host.url, random: &context.random)
         let member = try TreeMember(options, control: channel, context: &context)

@@ -19,12 +19,35 @@ struct CoordinatorStart: Sendable {
             try poller.add(server.descriptor, tag: 1)
             try poller.add(wakeup.number, tag: 2)
         } catch { return }
-        let loop = CoordinatorLoop(self)
+        let mirrors = mirrors(&poller)
+        let loop = CoordinatorLoop(self, mirrors)
         while !board.isStopping.load(ordering: .relaxed) {
             let deadline = loop.turn(MonotonicClock.now)
-            guard (try? poller.wait(until: deadline)) != nil else { return }
+            guard let count = try? poller.wait(until: deadline) else { return }
+            for index in 0..<count where poller[index].tag >= CoordinatorStart.mirrorTag {
+                mirrors[Int(poller[index].tag - CoordinatorStart.mirrorTag)].read(now: MonotonicClock.now)
+            }
         }
         loop.stop()
+    }
+
+    /// The first mirror's tag, below which others are.
+    private static let mirrorTag: UInt64 = 16
+
+    private func mirrors(_ poller: inout Poller) -> [MirrorPort] {
+        guard let address = try? options.listenAddress(), let key = mirrorKey else { return [] }
+        let mirrors = MirrorPort.open(behind: address.with(port: UInt16(clamping: server.port)), key: key)
+        for (index, mirror) in mirrors.enumerated() {
+            let isWatched: Void? = try? poller.add(
+                mirror.number, tag: CoordinatorStart.mirrorTag + UInt64(index))
+            if isWatched == nil { return [] }
+        }
+        return mirrors
+    }
+
+    /// The key of the mirrors' cookies: the same after a restart.
+    var mirrorKey: SipKey? {
+        (try? certificate.derivedKey(label: "mirrors")).map { SipKey(low: $0.low, high: $0.high) }
     }
 }
 
@@ -56,6 +79,7 @@ final class CoordinatorLoop {
 
     private let start: CoordinatorStart
     private let server: ControlServer
+    private let mirrorPorts: [UInt16]
     private var random: PRNG
     private var streams: [String: CoordinatedStream] = [:]
     private var connections: [UInt32: Connection] = [:]
@@ -70,8 +94,9 @@ final class CoordinatorLoop {
     /// Events taken before the state machines have their turn.
     private static let eventsPerTurn = 1_024
 
-    init(_ start: CoordinatorStart) {
+    init(_ start: CoordinatorStart, _ mirrors: [MirrorPort]) {
         self.start = start
+        mirrorPorts = mirrors.map(\.port)
         server = start.server
         random = PRNG(seed: start.options.seed)
     }
@@ -167,6 +192,10 @@ final class CoordinatorLoop {
         var configuration = options.tree
         configuration.stream = name
         configuration.token = ""
+        if let key = start.mirrorKey {
+            configuration.mirrorPorts = mirrorPorts
+            configuration.mirrorKey = key
+        }
         // Minutes of the wall clock: after a restart the era is not less than before.
         configuration.firstEra = UInt32(truncatingIfNeeded: WallTime.now.nanoseconds / 60_000_000_000)
         let coordinator = Coordinator(
@@ -263,7 +292,4 @@ extension PeerAddress {
             self.init(high: high, low: bytes[8...].reduce(0) { $0 << 8 | UInt64($1) }, port: address.port)
         }
     }
-
-    /// 127.0.0.0/8 or ::1.
-    var isLoopback: Bool { v4.map { $0 >> 24 == 127 } ?? (high == 0 && low == 1) }
 }

@@ -63,6 +63,7 @@ enum StreamPage {
         writer.member("member", record.id.number)
         writer.member("role", record.role.rawValue)
         writer.member("address", record.address.description)
+        writer.member("reach", record.reach.rawValue)
         writer.member("connected", record.connection != nil)
         writer.member("seconds", (now - record.joined).count / 1_000_000_000)
         writer.member("rate", record.kilobits)

@@ -195,6 +195,10 @@ extension TreeMember {
     private func handle(_ event: TreeEvent, context: inout StageContext) {
         switch event {
         case .linkOpened(let link, let peer, _): open(link, SocketAddress(peer))
+        case .linkMoved(let link, let peer):
+            if let old = addresses[link] { linkOfAddress[old] = nil }
+            open(link, SocketAddress(peer))
+            mustRebuild = true
         case .linkClosed(let link): close(link)
         case .serve(let link, let stripes, let from):
             let first = from ?? firstToSend(context.now)

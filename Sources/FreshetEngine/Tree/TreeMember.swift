@@ -19,7 +19,7 @@ final class TreeMember {
         var address = SocketAddress.any(.ipv4, port: 0)
         /// How long what comes may wait to be read, so that several packets leave together; zero: not at all.
         var batch = Nanoseconds.zero
-        /// Where the coordinator is, when the routers on the way there are to be told.
+        /// Where the coordinator is, when the routers on the way there are to be told and its mirrors to be asked.
         var coordinator: SocketAddress?
     }
 
@@ -95,12 +95,13 @@ final class TreeMember {
         {
             configuration.join.addresses[index].port = port.address.port
         }
+        configuration.coordinator = options.coordinator?.peerAddress
         let isSource = configuration.join.role == .source
         node = TreeNode(configuration: configuration, random: context.random.split(by: 17), now: context.now)
         repair = LinkRepair(options.repair, isSource: isSource, random: &context.random)
         epoch = isSource ? configuration.join.epoch : 0
         figuresAt = context.now
-        if let coordinator = options.coordinator, !coordinator.isLoopback {
+        if let coordinator = options.coordinator, !coordinator.isLoopback, !isSource {
             route = try? RouteProbe(to: coordinator)
         }
     }

@@ -203,6 +203,7 @@ public struct Coordinator: ~Copyable {
         case .report(let report): noteReport(member, report)
         case .starving(let starving): noteStarving(member, starving)
         case .moved(let moved): noteMoved(member, moved)
+        case .outside(let outside): noteOutside(member, outside)
         case .leave: scheduleRemoval(member, after: .seconds(1))
         case .streamState(let state) where member == source: noteState(state)
         default: tally.ignoredCount += 1

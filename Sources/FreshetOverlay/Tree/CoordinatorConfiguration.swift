@@ -52,6 +52,10 @@ public struct CoordinatorConfiguration: Sendable {
     public var waitForMembers = 0
     /// …or for so long after the first.
     public var waitLimit: Nanoseconds = .seconds(30)
+    /// UDP ports of its host at which there are ``PlaceMirror``s, in their order; none: nobody is behind a NAT.
+    public var mirrorPorts: [UInt16] = []
+    /// The mirrors' key.
+    public var mirrorKey = SipKey(low: 0, high: 0)
     /// The era it starts in; an era is a minute. An edge that restarts gives one that is not less.
     public var firstEra: UInt32 = 1
 

@@ -56,31 +56,24 @@ extension Coordinator {
 
     /// Makes the record, or takes up the old one of a member that comes back.
     private mutating func admit(_ join: JoinMessage, observed: PeerAddress) -> Int {
-        var address = join.addresses.first ?? observed
-        // An address of its own choice must at least be on the host that we see, or nobody could be kept from aiming a
-        // stream at others; the port is the member's to say. Who joins from this very host knows better how others reach
-        // it.
-        if !observed.isLoopback, observed.high != 0 || observed.low != 0 {
-            address.high = observed.high
-            address.low = observed.low
-        }
         let index: Int
+        var isNew = true
         if join.resuming != .none, let old = indexOfMember[join.resuming], records[old].connection == nil {
             index = old
+            isNew = false
         } else {
             index = freeIndexes.popLast() ?? records.count
             var id = indexOfMember[join.resuming] == nil ? join.resuming : MemberID.none
             while id == .none || indexOfMember[id] != nil { id = MemberID(UInt32(random.below(1 << 32))) }
             let record = MemberRecord(
-                id: id, role: join.role, reach: join.reach, address: address, joined: now)
+                id: id, role: join.role, reach: join.reach, address: observed, joined: now)
             if index == records.count { records.append(record) } else { records[index] = record }
             forest.grow(to: index)
             indexOfMember[id] = index
             if join.role == .standby { standbys.append(index) }
         }
-        records[index].address = address
-        records[index].isSeenThere =
-            address.isLoopback || address.high == observed.high && address.low == observed.low
+        notePlace(index, join, observed: observed, isNew: isNew)
+        let address = records[index].address
         records[index].goneSince = nil
         records[index].routers = join.routers.map { Coordinator.number(of: $0) }
         if let coordinate = join.coordinate, coordinate.isSane {
@@ -120,6 +113,8 @@ extension Coordinator {
         message.era = era
         message.highestSequence = highestSequence
         message.ticketKey = ticketKey(of: records[index].id)
+        message.mirrorPorts = configuration.mirrorPorts
+        message.mirrorNonce = records[index].mirrorNonce
         send(.welcome(message), to: index)
     }
 
@@ -281,7 +276,8 @@ extension Coordinator {
         send(
             .forward(
                 ForwardMessage(
-                    child: record.id, address: record.address, stripes: primary, backupStripes: backup)),
+                    child: record.id, address: record.address, inside: inside(of: child, for: parent),
+                    stripes: primary, backupStripes: backup)),
             to: parent)
     }
 
@@ -298,7 +294,8 @@ extension Coordinator {
             let leaf = Int(buckets[key][place])
             place = place + 1 == size ? 0 : place + 1
             guard leaf != member, let parent = forest.parent(leaf, stripe), parent != member,
-                !forest.isAtOrAbove(member, of: parent, stripe),
+                !forest.isAtOrAbove(member, of: parent, stripe), canReach(parent, from: member),
+                canReach(member, from: leaf),
                 !avoided.contains(where: { forest.isAtOrAbove($0, of: parent, stripe) })
             else { continue }
             let way = delay(of: member, below: parent, stripe)
@@ -342,7 +339,8 @@ extension Coordinator {
         if isFirst, let source, forest.parent(parent, search.stripe) == source || parent == source {
             for standby in standbys
             where standby != member && !search.excluded.contains(standby) && standby != parent
-                && canTake(standby, search) && !forest.isAtOrAbove(member, of: standby, search.stripe)
+                && canTake(standby, search) && canReach(standby, from: member)
+                && !forest.isAtOrAbove(member, of: standby, search.stripe)
             {
                 return standby
             }
@@ -388,17 +386,22 @@ extension Coordinator {
             serial &+= 1
             let record = records[parent.index]
             let child = records[member]
+            let vouched = vouched(member)
             let ticket = Ticket(
                 epoch: epoch, parent: record.id, child: child.id, stripes: parent.primary,
-                backupStripes: parent.backup, era: era, serial: serial,
-                seenAt: child.isSeenThere ? child.address : nil, key: ticketKey(of: record.id))
-            message.offers.append(ParentOffer(member: record.id, address: record.address, ticket: ticket))
+                backupStripes: parent.backup, era: era, serial: serial, seenAt: vouched.seenAt,
+                isPortKnown: vouched.isPortKnown, key: ticketKey(of: record.id))
+            message.offers.append(
+                ParentOffer(
+                    member: record.id, address: record.address, inside: inside(of: parent.index, for: member),
+                    ticket: ticket))
             if !parent.primary.isEmpty || record.reach == .mapped || child.reach != .open {
                 send(
                     .forward(
                         ForwardMessage(
-                            child: child.id, address: child.address, stripes: parent.primary,
-                            backupStripes: parent.backup)), to: parent.index)
+                            child: child.id, address: child.address,
+                            inside: inside(of: member, for: parent.index),
+                            stripes: parent.primary, backupStripes: parent.backup)), to: parent.index)
             }
         }
         send(isRegraft ? .regraft(message) : .assign(message), to: member)

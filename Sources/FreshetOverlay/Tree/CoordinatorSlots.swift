@@ -13,17 +13,21 @@ extension Coordinator {
         records[index].slotLimit = Int32(slots)
         if slots > 0 { forwarderCount += 1 }
         slotCount += slots
-        if join.role != .source, forest.stripeCount > 1, slots > 0 {
-            let poorest = slotsOfStripe.indices.min { slotsOfStripe[$0] < slotsOfStripe[$1] } ?? 0
-            records[index].home = poorest
-            slotsOfStripe[poorest] += slots
-        }
+        chooseHome(index, slots)
+    }
+
+    /// Who forwards does so for the poorest stripe; the source for all.
+    private mutating func chooseHome(_ index: Int, _ slots: Int64) {
+        guard records[index].role != .source, forest.stripeCount > 1, slots > 0 else { return }
+        let poorest = slotsOfStripe.indices.min { slotsOfStripe[$0] < slotsOfStripe[$1] } ?? 0
+        records[index].home = poorest
+        slotsOfStripe[poorest] += slots
     }
 
     /// Children of one stripe each: as the member said, bound by its uplink once the stream's rate is known.
     private func slots(of index: Int) -> Int {
         let record = records[index]
-        guard record.mayForward else { return 0 }
+        guard record.mayForward, record.reach != .closed else { return 0 }
         let stripes = configuration.totalStripes
         let most = configuration.childrenLimit * stripes
         var slots = record.childLimit > 0 ? Int(record.childLimit) * stripes : Int.max
@@ -59,14 +63,18 @@ extension Coordinator {
         }
     }
 
-    private mutating func renewSlots(_ member: Int) {
+    mutating func renewSlots(_ member: Int) {
         let old = Int64(records[member].slotLimit)
         let new = Int64(slots(of: member))
         if old == new { return }
         records[member].slotLimit = Int32(new)
         slotCount += new - old
         forwarderCount += (new > 0 ? 1 : 0) - (old > 0 ? 1 : 0)
-        if let home = records[member].home { slotsOfStripe[home] += new - old }
+        if let home = records[member].home {
+            slotsOfStripe[home] += new - old
+        } else {
+            chooseHome(member, new)
+        }
         refresh(member)
         welcome(member)
         // The children that came last are given another parent; they keep this one until that sends.

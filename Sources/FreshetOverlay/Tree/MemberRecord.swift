@@ -13,6 +13,16 @@ public struct MemberRecord: Sendable {
     public var address: PeerAddress
     /// It really is at that host: its control connection comes from there.
     var isSeenThere = false
+    /// …and at that port: the coordinator's mirrors saw it there, all of them.
+    public internal(set) var isPortKnown = false
+    /// Where it says that it is itself: behind a NAT its address inside.
+    var inside: PeerAddress?
+    /// How it says that it is reached.
+    var claimedReach = JoinMessage.Reach.open
+    /// What it asks mirrors with.
+    var mirrorNonce: UInt64 = 0
+    /// When its control connection came.
+    var admitted: Instant
     /// Its control connection; `nil` while that is gone.
     public var connection: UInt32?
     /// Probe performance (622): the time that the echo took, microseconds; 0 before the first.
@@ -90,6 +100,7 @@ public struct MemberRecord: Sendable {
         self.reach = reach
         self.address = address
         self.joined = joined
+        admitted = joined
     }
 
     mutating func note(_ delivery: DeliveryReport) {

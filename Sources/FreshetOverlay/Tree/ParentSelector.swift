@@ -122,6 +122,7 @@ extension Coordinator {
 
     private func isAllowed(_ candidate: Int, for member: Int, _ search: Search) -> Bool {
         if search.excluded.contains(candidate) { return false }
+        if !canReach(candidate, from: member) { return false }
         if forest.isAtOrAbove(member, of: candidate, search.stripe) { return false }
         for avoided in search.avoided where forest.isAtOrAbove(avoided, of: candidate, search.stripe) {
             return false

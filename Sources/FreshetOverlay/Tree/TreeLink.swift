@@ -6,6 +6,8 @@ import FreshetWire
 struct TreeLink {
     var address: PeerAddress
     var member: MemberID
+    /// Where it may be within the own network: tried first, forgotten once it is known where it answers.
+    var inside: PeerAddress?
     /// The neighbour as a parent; `nil` when it is none.
     var up: UpLink?
     /// The neighbour as a child; `nil` when it is none.

@@ -78,6 +78,8 @@ public struct TreeNode: ~Copyable {
     var transmitHead = 0
     var goodbyes: [PeerAddress] = []
     var farewells = Farewells()
+    var punches = Punches()
+    var outside = OutsideSearch()
     var messages: [ControlMessage] = []
     var events: [TreeEvent] = []
     var eventHead = 0
@@ -323,6 +325,7 @@ public struct TreeNode: ~Copyable {
         guard let gone = links[link], gone.up == nil, gone.down == nil else { return }
         links[link] = nil
         linkOfAddress[gone.address] = nil
+        if let inside = gone.inside { linkOfAddress[inside] = nil }
         linkCount -= 1
         freeLinks.append(link)
         events.append(.linkClosed(link))
@@ -333,6 +336,8 @@ public struct TreeNode: ~Copyable {
 public enum TreeEvent: Equatable, Sendable {
     /// A neighbour has this number from now on.
     case linkOpened(Int, PeerAddress, MemberID)
+    /// The neighbour of this number is at another address than it was.
+    case linkMoved(Int, PeerAddress)
     /// The number is free again.
     case linkClosed(Int)
     /// Send `link` the history of `stripes` from the number on (`nil`: from the last keyframe), then what comes.

@@ -5,6 +5,9 @@ public import FreshetWire
 public struct TreeNodeConfiguration: Sendable {
     /// What it tells the coordinator of itself when it joins.
     public var join = JoinMessage()
+    /// The coordinator's host as the member reaches it, whose mirrors it asks where it is when seen from outside; `nil`
+    /// asks nobody.
+    public var coordinator: PeerAddress?
     /// A stripe is silent after so long without a packet or a pulse…
     public var silenceLimit: Nanoseconds = .milliseconds(100)
     /// …or after so many of its usual gaps, whichever is longer.

@@ -42,15 +42,18 @@ extension TreeNode {
         case .probe(let probe): messages.append(.probeReply(probe))
         case .streamState(let state): noteState(state)
         case .leave(let leave): events.append(.refused(leave.reason))
-        case .join, .probeReply, .report, .starving, .moved, .inspect: tally.rejectedCount += 1
+        case .join, .probeReply, .report, .starving, .moved, .outside, .inspect: tally.rejectedCount += 1
         }
     }
 
     private mutating func noteForward(_ forward: ForwardMessage) {
         guard leavingAt == nil else { return }
-        guard let link = linkOfAddress[forward.address] else {
+        let inside = forward.inside.flatMap { linkOfAddress[$0] }
+        guard let link = inside ?? linkOfAddress[forward.address] else {
             if !forward.stripes.isEmpty || !forward.backupStripes.isEmpty {
-                events.append(.punch(forward.address))
+                punches.begin(forward.address, now: now)
+                if let inside = forward.inside { punches.begin(inside, now: now) }
+                locate()
             }
             return
         }
@@ -66,6 +69,10 @@ extension TreeNode {
         ticketKey = welcome.ticketKey
         slotLimit = Int(welcome.slotLimit)
         reportInterval = .milliseconds(Int64(welcome.reportMilliseconds))
+        if let coordinator = configuration.coordinator {
+            outside.begin(coordinator, welcome.mirrorPorts, nonce: welcome.mirrorNonce, now: now)
+            locate()
+        }
         // The first report is spread, so that a burst of joins is no burst of reports.
         let spread = Int64(random.below(UInt64(max(1, welcome.reportMilliseconds))))
         reportDeadline = now + .milliseconds(spread)
@@ -109,7 +116,7 @@ extension TreeNode {
         }
         isGathering = false
         for offer in assign.offers {
-            guard let link = linkOfAddress[offer.address] else { continue }
+            guard let link = link(to: offer) else { continue }
             forgetUpIfUnused(link)
             if links[link]?.up?.mustAsk == true { ask(link) }
         }
@@ -117,7 +124,9 @@ extension TreeNode {
 
     /// Opens, or widens, the link to an offered parent; its handshake begins at once, whether it is primary or backup.
     private mutating func takeOffer(_ offer: ParentOffer) -> Int? {
-        guard let link = makeLink(offer.address, offer.member) else { return nil }
+        guard let link = link(to: offer) ?? makeLink(offer.address, offer.member) else { return nil }
+        links[link]?.member = offer.member
+        tryInside(link, offer.inside)
         if let up = links[link]?.up {
             if up.ticket == offer.ticket { return link }
             links[link]?.up?.ticket = offer.ticket

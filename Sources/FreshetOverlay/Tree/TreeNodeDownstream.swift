@@ -24,6 +24,8 @@ extension TreeNode {
             return send(.refuse(token: token, refusal), to: address)
         }
         guard let link = makeLink(address, asked.ticket.child) else { return }
+        punches.forget(address)
+        if links[link]?.inside == address { moveInside(link) }
         remember(asked.ticket.serial, of: address)
         let old = links[link]?.down
         links[link]?.down = DownLink(

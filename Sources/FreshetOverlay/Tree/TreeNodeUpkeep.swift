@@ -44,12 +44,17 @@ extension TreeNode {
         switch message {
         case .hello(let nonce): return noteHello(nonce, from: address)
         case .subscribe(let asked): return noteSubscription(asked, from: address)
-        case .cookie(let nonce, let cookie):
-            if let link = linkOfAddress[address] { noteCookie(link, nonce: nonce, cookie: cookie) }
-            return
+        case .located(let sighting): return noteSighting(sighting, from: address)
         default: break
         }
-        guard let link = linkOfAddress[address], let token = message.token else {
+        guard let link = linkOfAddress[address], settleAddress(link, message, from: address) else {
+            tally.rejectedCount += 1
+            return
+        }
+        if case .cookie(let nonce, let cookie) = message {
+            return noteCookie(link, nonce: nonce, cookie: cookie)
+        }
+        guard let token = message.token else {
             tally.rejectedCount += 1
             return
         }
@@ -98,6 +103,7 @@ extension TreeNode {
         for stripe in stripes.indices where !isSource && finalSequence == nil { watch(stripe) }
         pulse()
         while let farewell = farewells.next(now: now) { send(farewell.message, to: farewell.address) }
+        locate()
         if let linkDeadline, linkDeadline <= now { keepLinks() }
         if let reportDeadline, reportDeadline <= now { report() }
         if let goodbyeDeadline, goodbyeDeadline <= now { sayGoodbye() }
@@ -112,6 +118,7 @@ extension TreeNode {
     public var nextDeadline: Instant? {
         var deadline = earliest(earliest(linkDeadline, reportDeadline), earliest(goodbyeDeadline, leavingAt))
         deadline = earliest(deadline, earliest(announcedEnd?.at, farewells.due))
+        deadline = earliest(deadline, earliest(outside.deadline, punches.deadline))
         for stripe in stripes.indices {
             if !stripes[stripe].children.isEmpty {
                 deadline = earliest(deadline, stripes[stripe].forwarded + configuration.pulseInterval)

@@ -7,7 +7,7 @@ extension TreeNode {
 
     /// Says the next thing of the handshake on `link`, and when to say it again.
     mutating func ask(_ link: Int) {
-        guard var up = links[link]?.up, let address = links[link]?.address else { return }
+        guard var up = links[link]?.up, let address = askedAddress(link, tries: up.tries) else { return }
         let missing = up.wanted.subtracting(up.accepted)
         up.mustAsk = false
         switch up.phase {

@@ -4,13 +4,16 @@ public struct ParentOffer: Equatable, Sendable {
     public var member: MemberID
     /// Where.
     public var address: PeerAddress
+    /// Where it is within the network that both are in, behind one NAT: tried first.
+    public var inside: PeerAddress?
     /// Which stripes to ask for, and for which it is a warm backup.
     public var ticket: Ticket
 
     /// The offer of `member` at `address`.
-    public init(member: MemberID, address: PeerAddress, ticket: Ticket) {
+    public init(member: MemberID, address: PeerAddress, inside: PeerAddress? = nil, ticket: Ticket) {
         self.member = member
         self.address = address
+        self.inside = inside
         self.ticket = ticket
     }
 }
@@ -35,7 +38,10 @@ public struct AssignMessage: Equatable, Sendable {
                 throw JSONError("'ticket' is not \(2 * Ticket.byteCount) hexadecimal digits of version 1")
             }
             let address = try offer.address(try offer.string("address", byteCountLimit: 64))
-            offers.append(ParentOffer(member: try offer.member("member"), address: address, ticket: ticket))
+            let inside = try offer.addressIfThere("inside")
+            offers.append(
+                ParentOffer(
+                    member: try offer.member("member"), address: address, inside: inside, ticket: ticket))
         }
         if fields.has("from") { fromSequence = try fields.integer("from", in: Int64.min...Int64.max) }
     }
@@ -47,6 +53,7 @@ public struct AssignMessage: Equatable, Sendable {
                 writer.object { writer in
                     writer.member("member", offer.member.number)
                     writer.member("address", offer.address.description)
+                    if let inside = offer.inside { writer.member("inside", inside.description) }
                     writer.member("ticket", offer.ticket.hexadecimal)
                 }
             }
@@ -62,15 +69,21 @@ public struct ForwardMessage: Equatable, Sendable {
     public var child: MemberID
     /// Where; a datagram to it opens the way back.
     public var address: PeerAddress
+    /// Where it is within the network that both are in, behind one NAT.
+    public var inside: PeerAddress?
     /// What it will ask for.
     public var stripes: StripeSet
     /// What it holds the parent as a warm backup for.
     public var backupStripes: StripeSet
 
     /// Forward `stripes` to `child`.
-    public init(child: MemberID, address: PeerAddress, stripes: StripeSet, backupStripes: StripeSet) {
+    public init(
+        child: MemberID, address: PeerAddress, inside: PeerAddress? = nil, stripes: StripeSet,
+        backupStripes: StripeSet
+    ) {
         self.child = child
         self.address = address
+        self.inside = inside
         self.stripes = stripes
         self.backupStripes = backupStripes
     }
@@ -78,6 +91,7 @@ public struct ForwardMessage: Equatable, Sendable {
     init(_ fields: JSONFields) throws(JSONError) {
         child = try fields.member("child")
         address = try fields.address(try fields.string("address", byteCountLimit: 64))
+        inside = try fields.addressIfThere("inside")
         stripes = try fields.stripes("stripes")
         backupStripes = try fields.stripes("backup", default: [])
     }
@@ -85,6 +99,7 @@ public struct ForwardMessage: Equatable, Sendable {
     func write(into writer: inout JSONWriter) {
         writer.member("child", child.number)
         writer.member("address", address.description)
+        if let inside { writer.member("inside", inside.description) }
         writer.member("stripes", stripes.rawValue)
         writer.member("backup", backupStripes.rawValue)
     }

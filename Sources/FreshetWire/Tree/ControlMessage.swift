@@ -24,6 +24,8 @@ public enum ControlMessage: Equatable, Sendable {
     case leave(LeaveMessage)
     /// Member: I moved to another parent on my own.
     case moved(MovedMessage)
+    /// Member: so the coordinator's mirrors saw me.
+    case outside(OutsideMessage)
     /// Either: how the stream is; the source tells the coordinator, the coordinator everybody.
     case streamState(StreamStateMessage)
     /// Somebody who only looks: how is the stream? Answered by the stream's page, which is no message of this list.
@@ -46,6 +48,7 @@ public enum ControlMessage: Equatable, Sendable {
         case .regraft: "regraft"
         case .leave: "leave"
         case .moved: "moved"
+        case .outside: "outside"
         case .streamState: "stream-state"
         case .inspect: "inspect"
         }
@@ -66,6 +69,7 @@ public enum ControlMessage: Equatable, Sendable {
             case .starving(let message): message.write(into: &writer)
             case .leave(let message): message.write(into: &writer)
             case .moved(let message): message.write(into: &writer)
+            case .outside(let message): message.write(into: &writer)
             case .streamState(let message): message.write(into: &writer)
             case .inspect(let message): message.write(into: &writer)
             }
@@ -90,6 +94,7 @@ public enum ControlMessage: Equatable, Sendable {
         case "starving": self = .starving(try StarvingMessage(fields))
         case "leave": self = .leave(try LeaveMessage(fields))
         case "moved": self = .moved(try MovedMessage(fields))
+        case "outside": self = .outside(try OutsideMessage(fields))
         case "stream-state": self = .streamState(try StreamStateMessage(fields))
         case "inspect": self = .inspect(try InspectMessage(fields))
         default: throw JSONError("'\(type)' is no message of \(ControlMessage.subprotocol)")
@@ -106,9 +111,22 @@ extension JSONFields {
         StripeSet(rawValue: try integer(name, in: 0...UInt16.max, default: fallback?.rawValue))
     }
 
+    /// A number of 64 bits as 16 hexadecimal digits.
+    func word(_ name: String) throws(JSONError) -> UInt64 {
+        let digits = try string(name, byteCountLimit: 16)
+        guard digits.utf8.count == 16, digits.first != "+", let word = UInt64(digits, radix: 16) else {
+            throw JSONError("'\(name)' is not 16 hexadecimal digits")
+        }
+        return word
+    }
+
     func address(_ text: String) throws(JSONError) -> PeerAddress {
         guard let address = PeerAddress(text) else { throw JSONError("'\(text)' is no address with a port") }
         return address
+    }
+
+    func addressIfThere(_ name: String) throws(JSONError) -> PeerAddress? {
+        has(name) ? try address(try string(name, byteCountLimit: 64)) : nil
     }
 
     func coordinate(_ name: String) throws(JSONError) -> NetworkCoordinate? {
@@ -120,6 +138,14 @@ extension JSONFields {
 }
 
 extension JSONWriter {
+    mutating func member(_ name: StaticString, word: UInt64) { member(name, JSONWriter.digits(word)) }
+
+    /// `word` as 16 hexadecimal digits.
+    static func digits(_ word: UInt64) -> String {
+        let text = String(word, radix: 16)
+        return String(repeating: "0", count: 16 - text.utf8.count) + text
+    }
+
     mutating func member(_ name: StaticString, _ place: NetworkCoordinate) {
         member(name, [place.x, place.y, place.height, place.errorPerMille])
     }

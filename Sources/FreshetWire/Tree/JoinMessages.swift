@@ -125,6 +125,10 @@ public struct WelcomeMessage: Equatable, Sendable {
     public var highestSequence: Int64 = 0
     /// The key of the tickets for it, 32 hexadecimal digits: two numbers of 64 bits.
     public var ticketKey = SipKey(low: 0, high: 0)
+    /// UDP ports of the coordinator's host that say where a datagram comes from; none: nobody there does.
+    public var mirrorPorts: [UInt16] = []
+    /// What they are asked with.
+    public var mirrorNonce: UInt64 = 0
 
     /// A welcome that says nothing yet.
     public init() {}
@@ -143,6 +147,8 @@ public struct WelcomeMessage: Equatable, Sendable {
             let low = UInt64(digits.suffix(16), radix: 16)
         else { throw JSONError("'key' of 'welcome' is not 32 hexadecimal digits") }
         ticketKey = SipKey(low: low, high: high)
+        mirrorPorts = try fields.integers("mirrors", of: UInt16.self, countLimit: 4)
+        if !mirrorPorts.isEmpty { mirrorNonce = try fields.word("nonce") }
     }
 
     func write(into writer: inout JSONWriter) {
@@ -154,12 +160,11 @@ public struct WelcomeMessage: Equatable, Sendable {
         writer.member("reportEvery", reportMilliseconds)
         writer.member("era", era)
         if highestSequence != 0 { writer.member("highest", highestSequence) }
-        writer.member("key", WelcomeMessage.digits(ticketKey.high) + WelcomeMessage.digits(ticketKey.low))
-    }
-
-    private static func digits(_ value: UInt64) -> String {
-        let text = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - text.utf8.count) + text
+        writer.member("key", JSONWriter.digits(ticketKey.high) + JSONWriter.digits(ticketKey.low))
+        if !mirrorPorts.isEmpty {
+            writer.member("mirrors", mirrorPorts)
+            writer.member("nonce", word: mirrorNonce)
+        }
     }
 }
 

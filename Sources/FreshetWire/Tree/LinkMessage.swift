@@ -1,4 +1,4 @@
-/// What two neighbours of a tree say to each other on their link: RTCP APP packets named "FRSH", subtypes 16 to 27, beside
+/// What two neighbours of a tree say to each other on their link: RTCP APP packets named "FRSH", subtypes 16 to 29, beside
 /// RTP and RTCP on one UDP flow. Layouts are in the WireProtocol page.
 ///
 /// ``hello(nonce:)`` and ``cookie(nonce:cookie:)`` prove that an address hears what is sent to it; everything behind them
@@ -29,8 +29,12 @@ public enum LinkMessage: Equatable, Sendable {
     case handover(token: UInt32, stripes: StripeSet, milliseconds: UInt32)
     /// A child wants these stripes no more; it stays as a warm child when `keepsPlace`.
     case leave(token: UInt32, stripes: StripeSet, keepsPlace: Bool)
+    /// A member asks a mirror of the coordinator from which address its datagrams come. 52 bytes, as long as the answer.
+    case locate(nonce: UInt64)
+    /// A mirror's answer.
+    case located(Sighting)
 
-    /// The APP subtypes, 16 to 27.
+    /// The APP subtypes, 16 to 29.
     public enum Subtype {
         /// ``LinkMessage/hello(nonce:)``
         public static let hello = 16
@@ -56,6 +60,10 @@ public enum LinkMessage: Equatable, Sendable {
         public static let handover = 26
         /// ``LinkMessage/leave(token:stripes:keepsPlace:)``
         public static let leave = 27
+        /// ``LinkMessage/locate(nonce:)``
+        public static let locate = 28
+        /// ``LinkMessage/located(_:)``
+        public static let located = 29
     }
 
     /// The version of the messages described here.
@@ -66,6 +74,25 @@ public enum LinkMessage: Equatable, Sendable {
     public static let helloByteCount = 44
     /// Bytes of a whole ``cookie(nonce:cookie:)``.
     public static let cookieByteCount = 32
+    /// Bytes of a whole ``locate(nonce:)`` and of a whole ``located(_:)``.
+    public static let locateByteCount = 52
+}
+
+/// What a mirror of the coordinator saw of a member: where its datagrams come from.
+public struct Sighting: Equatable, Sendable {
+    /// The nonce that was asked with.
+    public var nonce: UInt64
+    /// The address that the datagram came from: behind a NAT the outside one.
+    public var address: PeerAddress
+    /// The mirror's tag over both: who shows it to the coordinator hears what is sent to ``address``.
+    public var cookie: UInt64
+
+    /// A sighting of these values.
+    public init(nonce: UInt64, address: PeerAddress, cookie: UInt64) {
+        self.nonce = nonce
+        self.address = address
+        self.cookie = cookie
+    }
 }
 
 /// What a child asks a parent for.

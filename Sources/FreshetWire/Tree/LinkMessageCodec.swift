@@ -1,5 +1,5 @@
 extension LinkMessage {
-    /// The APP subtype, 16 to 27.
+    /// The APP subtype, 16 to 29.
     public var subtype: Int {
         switch self {
         case .hello: Subtype.hello
@@ -14,6 +14,8 @@ extension LinkMessage {
         case .path: Subtype.path
         case .handover: Subtype.handover
         case .leave: Subtype.leave
+        case .locate: Subtype.locate
+        case .located: Subtype.located
         }
     }
 
@@ -40,6 +42,7 @@ extension LinkMessage {
         case .path(_, let path): 12 &+ 4 &* path.ancestors.count
         case .handover: 12
         case .leave: 8
+        case .locate, .located: LinkMessage.locateByteCount - 12
         }
     }
 
@@ -78,6 +81,17 @@ extension LinkMessage {
             writeHead(&body, refusal.reason.rawValue, refusal.stripes)
             body.write(token)
             body.write(refusal.nonce)
+        case .locate(let nonce):
+            writeHead(&body)
+            body.write(nonce)
+            for _ in 0..<7 { body.write(0 as UInt32) }
+        case .located(let sighting):
+            writeHead(&body)
+            body.write(sighting.nonce)
+            body.write(sighting.address.high)
+            body.write(sighting.address.low)
+            body.write(UInt32(sighting.address.port))
+            body.write(sighting.cookie)
         default:
             writeUpkeep(into: &body)
         }
@@ -147,6 +161,15 @@ extension LinkMessage {
                 Subscription(
                     cookie: cookie, nonce: nonce, stripes: stripes, fromSequence: Int64(bitPattern: from),
                     fromKeyframe: detail & 1 == 1, ticket: ticket))
+        case Subtype.locate:
+            guard body.remainingByteCount >= LinkMessage.locateByteCount - 16, let nonce = body.uint64()
+            else {
+                return nil
+            }
+            self = .locate(nonce: nonce)
+        case Subtype.located:
+            guard let sighting = Sighting(&body) else { return nil }
+            self = .located(sighting)
         default:
             guard let token = body.uint32() else { return nil }
             self.init(packet.applicationSubtype, token, detail, stripes, &body)
@@ -206,7 +229,7 @@ extension LinkMessage {
     /// The token that the message carries; `nil` before there is one.
     public var token: UInt32? {
         switch self {
-        case .hello, .cookie, .subscribe: nil
+        case .hello, .cookie, .subscribe, .locate, .located: nil
         case .accept(let token, _), .refuse(let token, _), .ping(let token, _), .pong(let token, _, _),
             .pulse(let token, _), .activate(let token, _), .path(let token, _), .handover(let token, _, _),
             .leave(let token, _, _):
@@ -224,6 +247,17 @@ extension NetworkCoordinate {
         self.init(
             x: Int32(bitPattern: x), y: Int32(bitPattern: y), height: Int32(bitPattern: height),
             errorPerMille: Int32(bitPattern: error))
+    }
+}
+
+extension Sighting {
+    @_lifetime(body: copy body)
+    init?(_ body: inout ByteReader) {
+        guard let nonce = body.uint64(), let high = body.uint64(), let low = body.uint64(),
+            let port = body.uint32(), let cookie = body.uint64()
+        else { return nil }
+        let address = PeerAddress(high: high, low: low, port: UInt16(truncatingIfNeeded: port))
+        self.init(nonce: nonce, address: address, cookie: cookie)
     }
 }
 

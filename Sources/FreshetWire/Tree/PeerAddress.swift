@@ -26,6 +26,15 @@ public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     /// 127.0.0.0/8 or ::1: reached from its own host only.
     public var isLoopback: Bool { v4.map { $0 >> 24 == 127 } ?? (high == 0 && low == 1) }
 
+    /// True when both are on one host, whatever the port.
+    public func isSameHost(as other: PeerAddress) -> Bool { high == other.high && low == other.low }
+
+    /// An address that means something within one network only: RFC 1918, RFC 6598's shared ones, and RFC 4193.
+    public var isPrivate: Bool {
+        guard let v4 else { return high >> 57 == 0x7E }
+        return v4 >> 24 == 10 || v4 >> 20 == 0xAC1 || v4 >> 16 == 0xC0A8 || v4 >> 22 == 0x191
+    }
+
     /// The network it is in as far as the number tells: /24 of IPv4, /48 of IPv6.
     public var subnet: UInt64 { v4.map { UInt64($0 >> 8) } ?? high & ~0xFFFF }
 

@@ -17,8 +17,9 @@ public struct Ticket: Hashable, Sendable {
     public var era: UInt32
     /// One of a kind per parent, so that a parent can tell a second use from a repeated datagram.
     public var serial: UInt32
-    /// Which host the coordinator saw the child at, as ``vouch(for:key:)`` has it, 24 bits: from there the child need not
-    /// show that it hears what is sent to it. 0: nobody vouches for it.
+    /// Which host the coordinator saw the child at, or which address where it knows the port too, as ``vouch(for:key:)``
+    /// and ``vouch(forHostOf:key:)`` have it, 24 bits: from there the child need not show that it hears what is sent to
+    /// it. 0: nobody vouches for it.
     public var vouch: UInt32
     /// SipHash-2-4 over all of the above under the parent's key.
     public var tag: UInt64
@@ -26,10 +27,12 @@ public struct Ticket: Hashable, Sendable {
     /// Bytes on the wire.
     public static let byteCount = 36
 
-    /// A ticket of these values, with its tag under `key`; vouched for at the host of `seenAt`.
+    /// A ticket of these values, with its tag under `key`; vouched for at `seenAt`, or at any port of its host where that
+    /// is all that is known.
     public init(
         epoch: UInt32, parent: MemberID, child: MemberID, stripes: StripeSet, backupStripes: StripeSet,
-        era: UInt32, serial: UInt32, seenAt: PeerAddress? = nil, key: SipKey
+        era: UInt32, serial: UInt32, seenAt: PeerAddress? = nil, isPortKnown: Bool = false,
+        key: SipKey
     ) {
         self.epoch = epoch
         self.parent = parent
@@ -38,7 +41,10 @@ public struct Ticket: Hashable, Sendable {
         self.backupStripes = backupStripes
         self.era = era
         self.serial = serial
-        vouch = seenAt.map { Ticket.vouch(for: $0, key: key) } ?? 0
+        vouch =
+            seenAt.map {
+                isPortKnown ? Ticket.vouch(for: $0, key: key) : Ticket.vouch(forHostOf: $0, key: key)
+            } ?? 0
         tag = 0
         tag = tag(under: key)
     }
@@ -55,16 +61,28 @@ public struct Ticket: Hashable, Sendable {
 
     /// The host of `address` in 24 bits, never 0, under the parent's key, so that nobody can look for another host that
     /// has the same.
-    public static func vouch(for address: PeerAddress, key: SipKey) -> UInt32 {
+    public static func vouch(forHostOf address: PeerAddress, key: SipKey) -> UInt32 {
         var hash = SipHash(key: key)
         hash.combine(address.high)
         hash.combine(address.low)
         return 1 + UInt32(truncatingIfNeeded: hash.tag() % 0xFF_FFFF)
     }
 
-    /// True when the coordinator saw the child at the host of `address`, whatever the port. The ticket must be genuine.
+    /// As ``vouch(forHostOf:key:)``, for the host and the port.
+    public static func vouch(for address: PeerAddress, key: SipKey) -> UInt32 {
+        var hash = SipHash(key: key)
+        hash.combine(address.high)
+        hash.combine(address.low)
+        hash.combine(UInt64(address.port))
+        return 1 + UInt32(truncatingIfNeeded: hash.tag() % 0xFF_FFFF)
+    }
+
+    /// True when the coordinator saw the child at `address`, or at that host at least where the ticket names no port. The
+    /// ticket must be genuine.
     public func vouches(for address: PeerAddress, key: SipKey) -> Bool {
-        vouch != 0 && vouch == Ticket.vouch(for: address, key: key)
+        vouch != 0
+            && (vouch == Ticket.vouch(for: address, key: key)
+                || vouch == Ticket.vouch(forHostOf: address, key: key))
     }
 
     /// True when the tag was made with `key`.

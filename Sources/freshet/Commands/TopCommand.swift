@@ -16,7 +16,8 @@ struct TopCommand {
           --every S     a look every S seconds (default 1)
 
         Columns: the member's number, indented below its parent; what it is; depth (the source is 0); rate of what comes,
-        Mbit/s; packets in time of 1000; lost and repaired in all; latency, ms; children of its places; address.
+        Mbit/s; packets in time of 1000; lost and repaired in all; latency, ms; children of its places;
+        reach (open; mapped: behind a NAT that lets in whom it expects; closed: behind one that does not, a leaf); address.
 
         Exit status: 0 done (or ended by Ctrl-C), 1 no such stream or not let in, 2 wrong usage.
         """

@@ -39,10 +39,20 @@ import Testing
         welcome.slotLimit = 20
         welcome.era = 5
         welcome.ticketKey = key
+        welcome.mirrorPorts = [7401, 7402]
+        welcome.mirrorNonce = 0x0123_4567_89AB_CDEF
+        var outside = OutsideMessage()
+        outside.seen = [
+            .init(mirror: 0, address: PeerAddress("192.0.2.1:5004")!, cookie: 1),
+            .init(mirror: 1, address: PeerAddress("[2001:db8::1]:9")!, cookie: .max),
+        ]
         var assign = AssignMessage()
         assign.stripes = StripeSet(rawValue: 7)
         assign.offers = [
-            ParentOffer(member: MemberID(7), address: PeerAddress("192.0.2.7:5004")!, ticket: ticket)
+            ParentOffer(member: MemberID(7), address: PeerAddress("192.0.2.7:5004")!, ticket: ticket),
+            ParentOffer(
+                member: MemberID(7), address: PeerAddress("192.0.2.7:5004")!,
+                inside: PeerAddress("192.168.0.7:5004"), ticket: ticket),
         ]
         assign.fromSequence = -70_000
         var report = ReportMessage()
@@ -59,6 +69,11 @@ import Testing
                 ForwardMessage(
                     child: MemberID(3), address: PeerAddress("[::ffff:a]:1")!, stripes: StripeSet(0),
                     backupStripes: StripeSet(1))),
+            .forward(
+                ForwardMessage(
+                    child: MemberID(3), address: PeerAddress("192.0.2.7:1")!,
+                    inside: PeerAddress("10.0.0.7:1"), stripes: StripeSet(0), backupStripes: [])),
+            .outside(outside), .outside(OutsideMessage()),
             .report(report), .report(ReportMessage()),
             .starving(StarvingMessage(stripes: StripeSet(2), parent: MemberID(1))),
             .leave(LeaveMessage(reason: "done")),
@@ -95,6 +110,14 @@ import Testing
         (
             #"{"type":"assign","stripes":1,"parents":[{"member":1,"address":"1.2.3.4:5","ticket":"ab"}]}"#,
             "'ticket' is not 72 hexadecimal digits of version 1"
+        ),
+        (
+            #"{"type":"outside","seen":[{"mirror":9,"address":"1.2.3.4:5","cookie":"0"}]}"#,
+            "'mirror' of 'seen' is not a whole number from 0 to 3"
+        ),
+        (
+            #"{"type":"outside","seen":[{"mirror":1,"address":"1.2.3.4:5","cookie":"+000000000000000"}]}"#,
+            "'cookie' is not 16 hexadecimal digits"
         ),
         (
             #"{"type":"starving","stripes":-1}"#,

@@ -34,7 +34,8 @@ import Testing
             .path(token: 1, StripePath(stripe: 2, epoch: 3, ancestors: path)),
             .path(token: 1, StripePath(stripe: 2, epoch: 3, ancestors: AncestorPath())),
             .handover(token: 1, stripes: StripeSet(1), milliseconds: 1_000),
-            .leave(token: 1, stripes: StripeSet(1), keepsPlace: true),
+            .leave(token: 1, stripes: StripeSet(1), keepsPlace: true), .locate(nonce: 12),
+            .located(Sighting(nonce: 12, address: PeerAddress("[2001:db8::1]:5004")!, cookie: 13)),
         ]
     }()
 
@@ -57,6 +58,17 @@ import Testing
         let cookie = wire(.cookie(nonce: 1, cookie: 2)).bytes.count
         #expect(
             hello == LinkMessage.helloByteCount && cookie == LinkMessage.cookieByteCount && cookie <= hello)
+    }
+
+    @Test func aMirrorsAnswerIsNoLongerThanWhatAskedForIt() {
+        let asked = wire(.locate(nonce: 1)).bytes.count
+        let told = wire(.located(Sighting(nonce: 1, address: PeerAddress(v4: 1, port: 2), cookie: 3))).bytes
+            .count
+        #expect(asked == LinkMessage.locateByteCount && told == asked)
+        var short = wire(.locate(nonce: 1))
+        short.bytes.removeLast(4)
+        short.bytes[3] -= 1
+        #expect(short.firstPacket { LinkMessage($0) } == nil)
     }
 
     /// A hello that is shorter than its answer would be is no hello.

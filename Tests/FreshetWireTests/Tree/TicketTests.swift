@@ -42,9 +42,23 @@ import Testing
         let elsewhere = try #require(PeerAddress("192.0.2.2:5004"))
         #expect(!vouched.vouches(for: elsewhere, key: key) && !ticket.vouches(for: home, key: key))
         // Nobody moves it to another host.
-        vouched.vouch = Ticket.vouch(for: elsewhere, key: key)
+        vouched.vouch = Ticket.vouch(forHostOf: elsewhere, key: key)
         #expect(!vouched.isGenuine(key: key))
         vouched.vouch = 0
         #expect(!vouched.isGenuine(key: key))
+    }
+
+    @Test func whereThePortIsKnownATicketVouchesForItAlone() throws {
+        let home = try #require(PeerAddress("192.0.2.1:5004"))
+        let vouched = Ticket(
+            epoch: 1, parent: MemberID(2), child: MemberID(3), stripes: StripeSet(rawValue: 4),
+            backupStripes: StripeSet(rawValue: 8), era: 5, serial: 6, seenAt: home, isPortKnown: true,
+            key: key)
+        #expect(vouched.isGenuine(key: key) && vouched.vouches(for: home, key: key))
+        for port: UInt16 in 5_005...6_004 {
+            var neighbour = home
+            neighbour.port = port
+            #expect(!vouched.vouches(for: neighbour, key: key))
+        }
     }
 }
