@@ -159,13 +159,13 @@ struct DestinationSet: ~Copyable {
             for _ in 0..<loadedCount {
                 guard let packet = packets.popFirst() else { break }
                 reports.note(packet, now: context.now)
-                repair?.note(packet, now: context.now)
                 if let parity {
                     parity.note(packet, now: context.now)
                     send(parity, context: &context)
                 }
                 context.counters.add(.packetsOut)
                 context.counters.add(.bytesOut, packet.byteCount &- Int(packet.info.headerByteCount))
+                repair?.note(packet, now: context.now)
             }
             loadedCount = 0
         }

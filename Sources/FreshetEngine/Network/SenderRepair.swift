@@ -38,11 +38,18 @@ final class SenderRepair {
     /// How much of a batch of control datagrams is read in one turn: a flood of requests must not stop the media.
     private static let batchLimit = 8
 
+    /// How long packets that have gone wait to be given to the histories together, and how many at most. After an idle
+    /// wait all that a history touches is out of the caches; several cost little more than one.
+    private static let settlingInterval = Nanoseconds.milliseconds(10)
+    private static let settlingLimit = 8
+
     /// At the end: how long a silence shows that nobody misses anything, and how long it may take at most.
     private static let lingerSilence = Nanoseconds.milliseconds(400)
     private static let lingerLimit = Nanoseconds.seconds(3)
 
     // Unchecked exclusivity: belongs to one stage on one thread.
+    @exclusivity(unchecked) private var gone = PacketBatch(capacity: settlingLimit)
+    @exclusivity(unchecked) private var goneSince = Instant.zero
     @exclusivity(unchecked) private var node: RepairSender
     @exclusivity(unchecked) private var peers = PeerTable()
     private let poller: Poller
@@ -96,13 +103,25 @@ final class SenderRepair {
     /// What becomes readable with requests.
     var descriptor: Int32 { poller.number }
 
-    /// A packet has gone.
+    /// `packet` has gone; it is kept, to be sent again.
     @inline(__always)
-    func note(_ packet: borrowing Packet, now: Instant) {
+    func note(_ packet: consuming Packet, now: Instant) {
+        if gone.isEmpty { goneSince = now }
+        let isOfNewStream = packet.info.ssrc != mediaSSRC
         mediaSSRC = packet.info.ssrc
-        if hasPeersOfOne { node.note(packet, now: now) }
-        for index in sources.indices where sources.with(index, { $0.note(packet, now: now) }) {
-            deadline = now
+        gone.append(packet)
+        let isDue = gone.isFull || now - goneSince >= SenderRepair.settlingInterval
+        if isDue || isOfNewStream { settle(now: now) }
+    }
+
+    /// Gives the histories what has gone since the last time.
+    @inline(never)
+    private func settle(now: Instant) {
+        while let packet = gone.popFirst() {
+            if hasPeersOfOne { node.note(packet, now: now) }
+            for index in sources.indices where sources.with(index, { $0.note(packet, now: now) }) {
+                deadline = now
+            }
         }
     }
 
@@ -123,6 +142,7 @@ final class SenderRepair {
 
     /// Reads the requests that have come, and sends what is due.
     func run(_ destinations: borrowing DestinationSet, context: inout StageContext) {
+        settle(now: context.now)
         if context.isControlReadable { read(destinations, context: &context) }
         if let deadline = node.nextDeadline, deadline <= context.now { node.advance(to: context.now) }
         sendRepairs(destinations, context: &context)

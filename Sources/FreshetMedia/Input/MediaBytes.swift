@@ -7,6 +7,8 @@ class MediaBytes {
     /// Up to `buffer.count` bytes, as soon as there are any; 0 at the end. Waits, unless interrupted, which
     /// is an end too.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(StageError) -> Int { 0 }
+    /// Bytes for all of `parts`, in their order, fewer only at the end; `nil` where ``read(into:)`` is the only way.
+    func scatter(over parts: UnsafeMutableBufferPointer<iovec>) throws(StageError) -> Int? { nil }
     /// True when ``read(into:)`` need not wait, after waiting up to `milliseconds` for that; true where
     /// nobody knows.
     func isReady(within milliseconds: Int32) -> Bool { true }
@@ -52,6 +54,15 @@ final class FileBytes: MediaBytes {
             if errno != EINTR && errno != EAGAIN {
                 throw .failure("cannot read \(path): \(FileBytes.errorText())")
             }
+        }
+    }
+
+    override func scatter(over parts: UnsafeMutableBufferPointer<iovec>) throws(StageError) -> Int? {
+        guard isRegularFile else { return nil }
+        while true {
+            let count = readv(descriptor, parts.baseAddress, Int32(parts.count))
+            if count >= 0 { return count }
+            if errno != EINTR { throw .failure("cannot read \(path): \(FileBytes.errorText())") }
         }
     }
 

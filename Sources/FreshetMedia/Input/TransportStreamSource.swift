@@ -3,7 +3,7 @@ import FreshetCore
 
 /// Gives a transport stream as it is, byte for byte (played again, with its clock going on:
 /// ``StreamRestamper``): whole packets of 188 bytes, seven to a packet of ours where they are there already,
-/// fewer rather than wait.
+/// fewer rather than wait. A file's are read to where they stay (``ScatteredRead``).
 ///
 /// Bytes that are no packet (in front of the first one, damage in the middle, a packet cut at the end) go in
 /// packets of their own, in their place, so that nothing is lost and what follows is aligned again. They are
@@ -20,6 +20,8 @@ final class TransportStreamSource {
     private var roundsLeft: Int?
     private var isNewRound = false
     private var hasToldOfDamage = false
+    private var canScatter = true
+    private var scattered = ScatteredRead(packetLimit: 64, byteCountEach: fullByteCount)
     /// True when the last call of ``read(into:context:)`` gave nothing because nothing came.
     private(set) var isIdle = false
 
@@ -41,6 +43,7 @@ final class TransportStreamSource {
     /// Puts packets in `output` until it is full or what was read at once is used up; false at the end.
     func read(into output: inout PacketBatch, context: inout StageContext) throws(StageError) -> Bool {
         if output.isFull || context.pool.freeCount == 0 { return true }
+        if canScatter, start == end, !isAtEnd, try readScattered(into: &output, context: &context) { return true }
         var byteCount = nextPiece(context: &context)
         // A call that gives nothing says that it is idle or at the end: nobody would call again.
         while byteCount == 0 {
@@ -57,22 +60,59 @@ final class TransportStreamSource {
             let piece = UnsafeRawBufferPointer(rebasing: buffer[start..<start + byteCount])
             packet.unsafeWritableBytes.copyMemory(from: piece)
             packet.setByteCount(byteCount)
-            if isRepeated {
-                restamper.pass(
-                    UnsafeMutableRawBufferPointer(rebasing: packet.unsafeWritableBytes[..<byteCount]))
-            }
-            packet.info.arrival = context.now
-            if isNewRound {
-                packet.info.flags.insert(.isDiscontinuity)
-                isNewRound = false
-            }
             start += byteCount
-            context.counters.add(.packetsOut)
-            context.counters.add(.bytesOut, byteCount)
-            output.append(packet)
+            give(packet, into: &output, context: &context)
             byteCount = nextPiece(context: &context)
         }
         return true
+    }
+
+    /// Reads whole datagrams' worth of packets where they will stay; false when there is none, and what was read
+    /// instead lies in the buffer.
+    private func readScattered(
+        into output: inout PacketBatch, context: inout StageContext
+    ) throws(StageError) -> Bool {
+        let size = TransportStreamSource.fullByteCount
+        let limit = min(output.freeCount, context.pool.freeCount)
+        guard var left = try scattered.read(bytes, limit: limit, context: &context) else {
+            canScatter = false
+            return false
+        }
+        if left == 0 { isAtEnd = true }
+        let given = output.count
+        while left >= size, hasOnlyPackets(UnsafeRawBufferPointer(scattered.firstBytes)),
+            let packet = scattered.take()
+        {
+            left -= size
+            give(packet, into: &output, context: &context)
+        }
+        scattered.spill(left, to: buffer)
+        start = 0
+        end = left
+        return output.count > given
+    }
+
+    private func hasOnlyPackets(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        for offset in stride(from: 0, to: bytes.count, by: TransportStreamSource.packetByteCount)
+        where bytes[offset] != TransportStreamProbe.syncByte { return false }
+        return true
+    }
+
+    private func give(
+        _ packet: consuming Packet, into output: inout PacketBatch, context: inout StageContext
+    ) {
+        if isRepeated {
+            restamper.pass(
+                UnsafeMutableRawBufferPointer(rebasing: packet.unsafeWritableBytes[..<packet.byteCount]))
+        }
+        packet.info.arrival = context.now
+        if isNewRound {
+            packet.info.flags.insert(.isDiscontinuity)
+            isNewRound = false
+        }
+        context.counters.add(.packetsOut)
+        context.counters.add(.bytesOut, packet.byteCount)
+        output.append(packet)
     }
 
     /// How many bytes at `start` go into the next packet; 0 when more must be read first.
