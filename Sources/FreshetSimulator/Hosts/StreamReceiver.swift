@@ -15,6 +15,8 @@ struct StreamReceiver: ~Copyable {
     /// From the extender's numbers to the source's: a multiple of 65,536, as heartbeats tell it.
     private var base: Int64?
     private let flaw: HostPlan.Flaw
+    /// Packets in order right behind all that the reorder stage holds: they leave it after those, and need not enter.
+    private var waiting: PacketRun?
 
     /// A receiver that begins now.
     init(_ blueprint: HostBlueprint, host: Int32, life: Int32, now: Instant) {
@@ -70,21 +72,72 @@ struct StreamReceiver: ~Copyable {
         packet.info.rtpTimestamp = header.timestamp
         packet.info.headerByteCount = UInt16(header.headerByteCount)
         packet.info.flags = isRepair ? [.hasSequence, .isRetransmission] : [.hasSequence]
-        if repair.note(packet, isRepair: isRepair, isLocal: line.isFromOwnSegment, now: line.now) {
-            line.input.append(packet)
-        }
+        let isWanted = repair.note(packet, isRepair: isRepair, isLocal: line.isFromOwnSegment, now: line.now)
+        if isWanted, !isWaiting(number, isRepair: isRepair, &line) { line.input.append(packet) }
         play(&line)
         ask(&line)
     }
 
     /// Runs the reorder stage until it has nothing more to give.
     private mutating func play(_ line: inout HostLine) {
+        sort(&line)
+        if waiting != nil { release(&line) }
+        noteHeld(&line)
+    }
+
+    private mutating func noteHeld(_ line: inout HostLine) {
+        let count = reorder.standing().heldCount + (waiting?.count ?? 0)
+        line.checkers.holds(count, at: host, limit: heldLimit)
+    }
+
+    private mutating func sort(_ line: inout HostLine) {
         line.stage.now = line.now
         repeat {
             try? reorder.process(&line.input, into: &line.output, context: &line.stage)
             deliver(&line)
         } while !line.input.isEmpty
-        line.checkers.holds(line.stage.counters[.queued], at: host, limit: heldLimit)
+    }
+
+    // MARK: Packets that wait outside the stage
+
+    /// True when packet `number` waits, or is to wait now, behind those that the stage holds.
+    private mutating func isWaiting(_ number: Int64, isRepair: Bool, _ line: inout HostLine) -> Bool {
+        guard let run = waiting else { return false }
+        if number <= run.last { return number >= run.first }
+        if number == run.last + 1, !isRepair {
+            waiting?.count += 1
+            return true
+        }
+        enter(&line)
+        return false
+    }
+
+    /// The gaps before the packets that wait may be filled or given up: then they go to the player.
+    private mutating func release(_ line: inout HostLine) {
+        let standing = reorder.standing()
+        guard standing.isSteady, let run = waiting else { return enter(&line) }
+        if standing.heldCount > 0 { return }
+        waiting = nil
+        reorder.passRun(through: run.last, count: run.count, lastArrival: run.arrival(of: run.last))
+        line.checkers.waited(line.now - run.arrival(of: run.first), at: host)
+        line.checkers.passed(run.first, count: run.count, at: host)
+    }
+
+    /// The packets that wait enter the stage after all.
+    private mutating func enter(_ line: inout HostLine) {
+        guard let run = waiting else { return }
+        waiting = nil
+        let now = line.now
+        for number in run.first...run.last { enter(number, of: run, &line) }
+        line.now = now
+    }
+
+    private mutating func enter(_ number: Int64, of run: PacketRun, _ line: inout HostLine) {
+        guard let packet = run.copy(of: number, line) else { return }
+        line.now = run.arrival(of: number)
+        packet.info.arrival = line.now
+        line.input.append(packet)
+        sort(&line)
     }
 
     private mutating func deliver(_ line: inout HostLine) {
@@ -132,11 +185,16 @@ struct StreamReceiver: ~Copyable {
 
     /// Many packets came in order, while nothing was missing or behind a gap.
     mutating func passRun(_ run: PacketRun, _ line: inout HostLine) {
-        guard reorder.standing().isIdle, repair.standing().isQuiet else { return passSingly(run, &line) }
+        guard isIdle(), repair.standing().isQuiet else { return passSingly(run, &line) }
         _ = extender.extend(UInt16(truncatingIfNeeded: run.last))
         reorder.passRun(through: run.last, count: run.count, lastArrival: run.arrival(of: run.last))
         repair.passRun(run)
         line.checkers.passed(run.first, count: run.count, at: host)
+    }
+
+    private mutating func isIdle() -> Bool {
+        let standing = reorder.standing()
+        return standing.isSteady && standing.heldCount == 0 && waiting == nil
     }
 
     // Behind a gap, or at the beginning: the packets wait for order, each from its own arrival on.
@@ -148,13 +206,14 @@ struct StreamReceiver: ~Copyable {
             }
             return
         }
-        for number in run.first...run.last {
-            line.now = run.arrival(of: number)
-            guard let packet = run.copy(of: number, line) else { continue }
-            packet.info.arrival = line.now
-            line.input.append(packet)
-            play(&line)
+        if waiting != nil {
+            waiting?.count += run.count
+        } else {
+            waiting = run
+            let standing = reorder.standing()
+            if !standing.isSteady || standing.heldCount == 0 { enter(&line) }
         }
+        noteHeld(&line)
         let last = extender.extend(UInt16(truncatingIfNeeded: run.last)) + base
         precondition(last == run.last)
         repair.passRun(run)
@@ -162,6 +221,7 @@ struct StreamReceiver: ~Copyable {
     }
 
     mutating func finish(_ line: inout HostLine) {
+        enter(&line)
         line.stage.now = line.now
         _ = try? reorder.finish(into: &line.output, context: &line.stage)
         deliver(&line)

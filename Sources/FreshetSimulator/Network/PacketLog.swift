@@ -48,7 +48,7 @@ struct PacketRun {
     /// The first one's number.
     let first: Int64
     /// How many.
-    let count: Int
+    var count: Int
     /// The host's clock.
     let clock: DriftingClock
     let log: UnsafePointer<PacketLog>

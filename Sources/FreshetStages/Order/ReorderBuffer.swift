@@ -112,17 +112,17 @@ public struct ReorderBuffer: ~Copyable {
         next &+= 1
     }
 
-    /// True when nothing waits and no segment begins or ends: the next packets in order would pass at once. Changes
-    /// nothing; see ``ReorderStage/standing()``.
+    /// True when nothing is set aside and no segment begins or ends: the next packets in order would pass at once, or wait
+    /// behind those held. Changes nothing; see ``ReorderStage/standing()``.
     @inline(__always)
     mutating func isSteady() -> Bool {
-        heldCount == 0 && suspects.isEmpty && segments.isSteady && !segments.isBoundaryPending
+        suspects.isEmpty && segments.isSteady && !segments.isBoundaryPending
     }
 
     /// Notes that the `count` packets up to extended sequence number `last`, which followed the last one in
-    /// order, were given out by the caller, the last of them at `lastArrival`. Only while ``isSteady()``.
+    /// order, were given out by the caller, the last of them at `lastArrival`. Only while ``isSteady()`` and nothing waits.
     public mutating func passRun(through last: Int64, count: Int, lastArrival: Instant) {
-        precondition(isSteady() && last &+ segments.shift == next &+ Int64(count) &- 1)
+        precondition(heldCount == 0 && isSteady() && last &+ segments.shift == next &+ Int64(count) &- 1)
         received.markRun(next, count: count)
         restarts.advanced(at: lastArrival)
         next &+= Int64(count)
