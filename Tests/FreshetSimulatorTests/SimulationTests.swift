@@ -72,6 +72,9 @@ struct SimulationTests {
         #expect(collapsed.totals.deliveredCount == single.totals.deliveredCount)
         #expect(collapsed.totals.recoveredCount == single.totals.recoveredCount)
         #expect(collapsed.totals.recoveredCount > 100)
+        #expect(collapsed.totals.surplusCount == single.totals.surplusCount)
+        #expect(collapsed.totals.peakHeldCount == single.totals.peakHeldCount)
+        #expect(collapsed.totals.longestWait == single.totals.longestWait)
     }
 
     @Test("A planted mistake is found by its checker", arguments: [HostPlan.Flaw.order, .deadline, .storm])

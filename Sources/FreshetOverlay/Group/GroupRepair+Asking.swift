@@ -248,12 +248,10 @@ extension GroupRepair {
         close(index)
     }
 
-    /// A request of another for `sequence` was heard. `place`: in the table of promises, 255 for a request to
-    /// the segment, which promises nothing.
-    mutating func hearRequest(
-        _ sequence: Int64, _ ask: Ask, place: UInt8, now: Instant
-    ) {
-        guard let index = holes.index(of: sequence) else { return hearLate(sequence, ask) }
+    /// A request of another for `sequence` was heard.
+    mutating func hearRequest(_ sequence: Int64, _ ask: inout Ask, now: Instant) {
+        guard let index = holes.index(of: sequence) else { return hearLate(sequence, ask, now: now) }
+        guard let place = promisePlace(of: &ask, now: now) else { return }
         var hole = holes[index]
         if hole.scope == .group, ask.scope == .segment { return }
         if hole.scope == .segment, ask.scope == .group {
@@ -283,8 +281,26 @@ extension GroupRepair {
         holes.wake(at: hole.due)
     }
 
+    /// The asker's place in the table of promises, 255 for a request to the segment; `nil` when it is ignored. Looked up only
+    /// by those who miss what it asks for.
+    private mutating func promisePlace(of ask: inout Ask, now: Instant) -> UInt8? {
+        if ask.scope == .segment { return .max }
+        if case .unknown = ask.promise {
+            if let place = promises.place(of: ask.peer, now: now) {
+                ask.promise = .place(place)
+            } else {
+                ask.promise = .ignored
+                counts.ignored &+= 1
+            }
+        }
+        if case .place(let place) = ask.promise { return place }
+        return nil
+    }
+
     /// A request of another for a packet that is not missed any more, or never was.
-    private mutating func hearLate(_ sequence: Int64, _ ask: Ask) {
+    private mutating func hearLate(_ sequence: Int64, _ ask: Ask, now: Instant) {
+        guard settled.contains(sequence), ask.scope == .segment || !promises.ignores(ask.peer, now: now)
+        else { return }
         let isBetter = ask.ssrc < configuration.ssrc && !(ask.isLocal && election.isElected)
         guard let entry = settled.hear(sequence, ask.scope, isBetter: isBetter), isBetter, entry.wasAsked
         else { return }

@@ -134,17 +134,14 @@ extension GroupRepair {
         _ request: RetransmissionRequest, _ packet: borrowing RTCPPacket, _ ask: Ask, now: Instant
     ) {
         guard let highest else { return }
-        // Who asks the segment promises nothing: whether it is answered is up to those who hear it.
-        var place: UInt8? = ask.scope == .segment && !isSource ? .max : nil
-        if !isSource, ask.scope == .group { place = promises.place(of: ask.peer, now: now) }
-        if !isSource, place == nil { counts.ignored &+= 1 }
+        var ask = ask
         var named = 0
         for index in 0..<request.entryCount where named < GroupRepair.namedLimit {
             switch request.form {
             case .bitmask:
                 guard let entry = packet.nackEntry(at: index) else { return }
                 for sequence in sequences(of: entry) {
-                    hear(sequence, ask, place: place, now: now)
+                    hear(sequence, &ask, now: now)
                     named &+= 1
                 }
             case .range:
@@ -152,7 +149,7 @@ extension GroupRepair {
                 let last = min(first &+ Int64(range.additionalCount), highest)
                 guard first <= last else { continue }
                 for sequence in first...min(last, first &+ Int64(GroupRepair.namedLimit &- named)) {
-                    hear(sequence, ask, place: place, now: now)
+                    hear(sequence, &ask, now: now)
                     named &+= 1
                 }
             }
@@ -160,8 +157,8 @@ extension GroupRepair {
     }
 
     // One packet of a request: it may keep this member from asking, and have it answer.
-    private mutating func hear(_ sequence: Int64, _ ask: Ask, place: UInt8?, now: Instant) {
-        if let place { hearRequest(sequence, ask, place: place, now: now) }
+    private mutating func hear(_ sequence: Int64, _ ask: inout Ask, now: Instant) {
+        if !isSource { hearRequest(sequence, &ask, now: now) }
         if serves { consider(sequence, ask, now: now) }
     }
 
@@ -186,6 +183,16 @@ struct Ask {
     var scope = RepairScope.group
     /// How long the asker waits before it asks again; `nil`: it does not say.
     var patience: Nanoseconds?
+    /// Its place in the table of promises, once it was looked up; who asks the segment promises nothing: whether it is
+    /// answered is up to those who hear it.
+    var promise = Promise.unknown
+
+    /// What the table of promises says.
+    enum Promise {
+        case unknown
+        case ignored
+        case place(UInt8)
+    }
 
     init(peer: Peer, isLocal: Bool) {
         self.peer = peer

@@ -42,6 +42,15 @@ public struct PromiseTable: Sendable {
         return UInt8(best)
     }
 
+    /// True while `peer` is ignored.
+    public func ignores(_ peer: Peer, now: Instant) -> Bool {
+        let entries = entries.span
+        for index in 0..<8 where entries[index].isUsed && entries[index].peer == peer {
+            return now < entries[index].ignoredUntil
+        }
+        return false
+    }
+
     /// The repair that the peer at `place` promised came.
     public mutating func keep(_ place: UInt8) {
         guard place < 8 else { return }

@@ -29,6 +29,13 @@ struct SettledHoles {
         return old.sequence == .min ? nil : old
     }
 
+    /// True when `sequence` is among the last.
+    func contains(_ sequence: Int64) -> Bool {
+        let entries = entries.span
+        for index in 0..<16 where entries[index].sequence == sequence { return true }
+        return false
+    }
+
     /// A request for `sequence` was heard: what is known of it now; `nil` when it is not among the last.
     mutating func hear(_ sequence: Int64, _ scope: RepairScope, isBetter: Bool) -> Entry? {
         for index in 0..<16 where entries[index].sequence == sequence {

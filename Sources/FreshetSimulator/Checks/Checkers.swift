@@ -70,8 +70,8 @@ struct Checkers {
     /// Packets up to `last` reached `host`, each right behind the one before.
     mutating func sawRun(_ last: Int64, at host: Int32) { players[Int(host)].highest = last }
 
-    /// A repair reached a host that misses nothing.
-    mutating func sawAgain() { totals.surplusCount += 1 }
+    /// A repair reached `count` hosts that miss nothing.
+    mutating func sawAgain(_ count: Int = 1) { totals.surplusCount += count }
 
     private mutating func noteMissed(_ first: Int64, _ end: Int64) {
         var number = max(first, end - 4096)

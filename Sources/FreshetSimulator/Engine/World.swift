@@ -56,7 +56,7 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
         logs = .allocate(capacity: net.groups.count)
         passings = .allocate(capacity: net.groups.count)
         for index in net.groups.indices {
-            (logs + index).initialize(to: PacketLog(pool: line.mediaPool))
+            (logs + index).initialize(to: PacketLog(pool: line.mediaPool, heldCount: blueprint.heldCount))
             (passings + index).initialize(to: PassingLog(pool: line.controlPool))
         }
         begin()

@@ -20,8 +20,11 @@ extension World where Node: ~Copyable {
             let count = losers.count { net.groups[group].isPresent[Int($0)] }
             line.checkers.lost(number, for: count)
             if net.groups[group].last >= 0, number != net.groups[group].last + 1 {
+                let next = net.groups[group].last + 1
+                net.groups[group].noteMissed(next..<max(next, number))
                 wakeAll(group)
             }
+            if !losers.isEmpty { net.groups[group].noteMissed(number..<number + 1) }
             wakeLosers(group)
             tellAwake(cargo, group, number)
         } else {
@@ -84,36 +87,30 @@ extension World where Node: ~Copyable {
                 let attachment = net.attachments[Int(first) + member]
                 if attachment.isDownCut {
                     line.checkers.lost(number, for: 1)
+                    net.groups[group].noteMissed(number..<number + 1)
                 } else if net.groups[group].lostStamp[member] != stamp && attachment.node != cargo.sender {
                     deliver(cargo.copy(), to: first + Int32(member))
                 }
             }
         }
-        if number >= net.groups[group].sweptThrough + PacketLog.capacity / 2 { sweep(group) }
+        if number >= net.groups[group].sweptThrough + logs[group].capacity / 2 { sweep(group) }
     }
 
-    /// Keeps the packet for those asleep, with its arrival by the clock that the class would have without
-    /// drift.
+    /// Keeps the packet for those asleep.
     private mutating func note(_ number: Int64, _ packet: borrowing Packet, _ group: Int) {
         guard number > net.groups[group].last else { return }
         net.groups[group].last = number
-        let copy = line.copy(of: packet)
-        let first = Int(net.groups[group].firstNode)
-        let clock = DriftingClock(offset: net.stations[first].clock.offset)
-        copy.info.arrival = clock.reading(at: now)
-        (logs + group).pointee.note(number, at: now, copy)
+        (logs + group).pointee.note(number, at: now, packet.share())
     }
 
     private mutating func tellEverybody(_ cargo: consuming Cargo, _ group: Int) {
         let passing = passing(cargo, group)
         let members = net.groups[group]
         told.removeAll(keepingCapacity: true)
-        if passing != nil { excuseLosers(of: cargo, members) }
+        let isKept = passing.map { if case .trifle = $0 { false } else { true } } ?? false
+        if isKept { excuseLosers(of: cargo, members) }
         let excusedCount = told.count
-        for member in 0..<members.count
-        where members.isPresent[member] && (passing == nil || members.isAttentive(member)) {
-            told.append(Int32(member))
-        }
+        members.list(into: &told, onlyAttentive: passing != nil)
         for place in excusedCount..<told.count {
             let member = Int(told[place])
             let index = members.firstAttachment + Int32(member)
@@ -125,9 +122,26 @@ extension World where Node: ~Copyable {
             deliver(cargo.copy(), to: index)
         }
         guard let passing else { return }
+        if !isKept { return noteTrifle(passing, cargo, members) }
         keep(passing, cargo, group)
         for place in told.indices { members.passedCount[Int(told[place])] = passings[group].end }
         if passings[group].end >= members.sweptCount + PassingLog.capacity / 2 { sweep(group) }
+    }
+
+    /// Inattentive members heard what changes nothing for them.
+    private mutating func noteTrifle(
+        _ passing: Passing, _ cargo: borrowing Cargo, _ members: MemberGroup
+    ) {
+        guard case .trifle(isRepair: true) = passing else { return }
+        var count = members.inattentiveCount
+        for place in losers.indices where !members.isAttentive(Int(losers[place])) { count -= 1 }
+        let sender = Int(cargo.sender - members.firstNode)
+        if sender >= 0, sender < members.count, !members.isAttentive(sender),
+            members.lostStamp[sender] != members.stamp
+        {
+            count -= 1
+        }
+        line.checkers.sawAgain(count)
     }
 
     /// Inattentive members who do not get `cargo` are told of what was before it, and not of it.
@@ -147,8 +161,7 @@ extension World where Node: ~Copyable {
     private mutating func keep(_ passing: Passing, _ cargo: borrowing Cargo, _ group: Int) {
         var repaired: Int64 = -1
         switch passing {
-        case .heartbeat: return
-        case .request: break
+        case .request, .trifle: break
         case .repair(let number): repaired = number
         }
         let members = net.groups[group]
@@ -174,7 +187,8 @@ extension World where Node: ~Copyable {
             guard let number = MediaPacket.number(of: cargo.packet.bytes), number <= members.last else {
                 return nil
             }
-            return .repair(number)
+            let isOurs = members.isMissed(number) || members.isAsked(number)
+            return isOurs ? .repair(number) : .trifle(isRepair: true)
         }
         guard var compound = CompoundPacket(parsing: cargo.packet.bytes, allowsReducedSize: true) else {
             return nil
@@ -184,16 +198,20 @@ extension World where Node: ~Copyable {
         while let part = compound.next() {
             if let heartbeat = Heartbeat(part) {
                 if heartbeat.highestSequence > members.last { return nil }
-                found = .heartbeat
+                found = .trifle(isRepair: false)
             } else if RetransmissionRequest(part) != nil {
                 found = .request
             } else if part.kind == RTCPPacket.Kind.application, SegmentMark(part) == nil {
                 return nil
             }
         }
-        guard case .request = found, isLocal else { return found }
+        guard case .request = found else { return found }
         var requested = RequestedNumbers(near: members.last)
         requested.read(cargo.packet.bytes, ssrc: blueprint.ssrc)
+        if !isLocal {
+            let isOurs = requested.numbers.contains { members.isMissed($0) }
+            return isOurs ? .request : .trifle(isRepair: false)
+        }
         return members.isRemarkable(requested.numbers, from: cargo.sender) ? nil : .request
     }
 

@@ -46,8 +46,9 @@ enum Passing {
     case repair(Int64)
     /// The first request for some packets.
     case request
-    /// A heartbeat that tells of nothing new.
-    case heartbeat
+    /// A heartbeat that tells of nothing new; a repair of a packet that nobody here lost or asked for; a request from
+    /// elsewhere for packets that nobody here lost: forgotten as soon as heard.
+    case trifle(isRepair: Bool)
 }
 
 /// A datagram that a host gives.

@@ -67,6 +67,13 @@ struct HostBlueprint {
     /// Bytes of a media packet that are really carried.
     var carriedPacketByteCount: Int { RTPHeader.fixedByteCount + max(16, scenario.stream.carriedByteCount) }
 
+    /// Packets that a member of a group holds: a little more than what a neighbour can still want.
+    var heldCount: Int {
+        let span = scenario.latency + .milliseconds(100)
+        let count = span.count / max(1, scenario.stream.interval.count)
+        return Int(clamping: count + count / 4 + 16)
+    }
+
     /// The group repair of a host; what is in bytes is scaled to the bytes that are carried.
     func groupConfiguration(role: GroupRole, ssrc own: UInt32) -> GroupConfiguration {
         var configuration = GroupConfiguration(ssrc: own, mediaSSRC: ssrc, latency: scenario.latency)
@@ -75,12 +82,9 @@ struct HostBlueprint {
         configuration.serves = scenario.repair.serves || role == .source
         configuration.groupSizeEstimate = UInt64(max(1, scenario.repair.groupSizeEstimate))
         if role == .member {
-            // A little more than what a neighbour can still want, bounded by number alone: members asleep are
-            // told of whole runs of packets.
-            let span = scenario.latency + .milliseconds(100)
+            // Bounded by number alone: members asleep are told of whole runs of packets.
             configuration.historyDuration = .seconds(1_000_000_000)
-            let count = span.count / max(1, scenario.stream.interval.count)
-            configuration.historyCapacity = Int(clamping: count + count / 4 + 16)
+            configuration.historyCapacity = heldCount
             configuration.holeCapacity = 256
         }
         configuration.repairBurst =

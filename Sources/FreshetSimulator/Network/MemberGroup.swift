@@ -38,9 +38,11 @@ final class MemberGroup {
     @exclusivity(unchecked) var sweptCount: Int64 = 0
     /// To whom all inattentive members leave answers.
     @exclusivity(unchecked) private var answerer: Int32 = -1
-    @exclusivity(unchecked) private var inattentiveCount = 0
+    @exclusivity(unchecked) private(set) var inattentiveCount = 0
     /// The last packets that were asked for in the segment, by their numbers' last bits.
     @exclusivity(unchecked) private var asked: [Int64] = []
+    /// The last packets that a member lost, in the same way.
+    @exclusivity(unchecked) private var missed: [Int64] = []
 
     init(
         segment: Int32, firstNode: Int32, count: Int, firstAttachment: Int32,
@@ -105,6 +107,31 @@ final class MemberGroup {
             inattentive[member >> 6] |= 1 << UInt64(member & 63)
         } else if other != answerer {
             attend(member)
+        }
+    }
+
+    /// Some member did not get `numbers`.
+    func noteMissed(_ numbers: Range<Int64>) {
+        if missed.isEmpty { missed = Array(repeating: -1, count: 4096) }
+        for number in numbers.suffix(4096) { missed[Int(number & 4095)] = number }
+    }
+
+    /// True when some member did not get packet `number` on its first way.
+    func isMissed(_ number: Int64) -> Bool { !missed.isEmpty && missed[Int(number & 4095)] == number }
+
+    /// True when somebody on the segment asked for packet `number`.
+    func isAsked(_ number: Int64) -> Bool { !asked.isEmpty && asked[Int(number & 4095)] == number }
+
+    /// Adds the members that are there to `list`, all or the attentive ones, in their order.
+    func list(into list: inout [Int32], onlyAttentive: Bool) {
+        for word in inattentive.indices {
+            var bits = onlyAttentive ? ~inattentive[word] : UInt64.max
+            if word == inattentive.count - 1, count & 63 != 0 { bits &= 1 << UInt64(count & 63) - 1 }
+            while bits != 0 {
+                let member = word << 6 + bits.trailingZeroBitCount
+                bits &= bits - 1
+                if isPresent[member] { list.append(Int32(member)) }
+            }
         }
     }
 

@@ -5,36 +5,37 @@ import FreshetOverlay
 ///
 /// In storage of its own, so that a host can look at it while it is told.
 struct PacketLog: ~Copyable {
-    /// Numbers that are remembered; members asleep are told before they are forgotten.
-    static let capacity: Int64 = 4096
+    /// Numbers that are remembered, a power of two; members asleep are told before they are forgotten.
+    let capacity: Int64
     private let arrivals: UnsafeMutablePointer<Instant>
     /// The packets, as those who were told of them hold them.
     let shelf: PacketShelf
     /// Pools outlive their packets.
     private let pool: PacketPool
 
-    /// An empty log of packets of `pool`.
-    init(pool: PacketPool) {
+    /// An empty log of packets of `pool`, for as many as members hold, four times over.
+    init(pool: PacketPool, heldCount: Int) {
         self.pool = pool
-        arrivals = .allocate(capacity: Int(PacketLog.capacity))
-        arrivals.initialize(repeating: .zero, count: Int(PacketLog.capacity))
-        shelf = PacketShelf(capacity: Int(PacketLog.capacity))
+        shelf = PacketShelf(capacity: max(1024, heldCount * 4))
+        capacity = Int64(shelf.capacity)
+        arrivals = .allocate(capacity: shelf.capacity)
+        arrivals.initialize(repeating: .zero, count: shelf.capacity)
     }
 
     deinit { arrivals.deallocate() }
 
     @inline(__always)
-    private static func place(_ number: Int64) -> Int { Int(number & (capacity - 1)) }
+    private func place(_ number: Int64) -> Int { Int(number & (capacity - 1)) }
 
     /// Notes that packet `number` came at `time` of the world; its ticket is `packet`.
     mutating func note(_ number: Int64, at time: Instant, _ packet: consuming Packet) {
-        arrivals[PacketLog.place(number)] = time
+        arrivals[place(number)] = time
         shelf.put(packet)
     }
 
     /// When packet `number` came.
     @inline(__always)
-    func arrival(of number: Int64) -> Instant { arrivals[PacketLog.place(number)] }
+    func arrival(of number: Int64) -> Instant { arrivals[place(number)] }
 
     /// Looks at packet `number`.
     @inline(__always)

@@ -20,7 +20,7 @@ struct PassingLog: ~Copyable {
     }
 
     /// Datagrams that are remembered; members are told before they are forgotten.
-    static let capacity: Int64 = 2048
+    static let capacity: Int64 = 512
     private let notes: UnsafeMutablePointer<Note>
     private var datagrams: FixedSlots<Packet>
     /// Datagrams so far.
