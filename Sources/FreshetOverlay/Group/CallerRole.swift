@@ -12,11 +12,12 @@ public struct CallerRole: Sendable {
     public private(set) var isCaller: Bool
     /// How many may ask at once for one packet.
     private let limit: UInt8
+    private let leastStreak: UInt8
     /// Requests at once in a row that nobody answered.
     private var vainCount: UInt8 = 0
     /// Times in a row that this member was first and alone, and how many of them make it a caller.
     private var streak: UInt8 = 0
-    private var streakNeeded: UInt8 = 1
+    private var streakNeeded: UInt8
     /// Requests at once that no crowd asked for too, since ``streakNeeded`` changed.
     private var quietCount: UInt8 = 0
 
@@ -25,10 +26,13 @@ public struct CallerRole: Sendable {
     /// As many better callers for one packet are a crowd.
     static let crowd: UInt8 = 8
 
-    /// The role in a scope where `limit` callers for one packet are not too many.
-    public init(limit: UInt8, isCaller: Bool = false) {
+    /// The role in a scope where `limit` callers for one packet are not too many; who was first and alone `streak` times in
+    /// a row takes it.
+    public init(limit: UInt8, streak: UInt8 = 1, isCaller: Bool = false) {
         self.limit = limit
         self.isCaller = isCaller
+        streakNeeded = max(1, streak)
+        leastStreak = streakNeeded
     }
 
     /// The source named this member.
@@ -45,7 +49,7 @@ public struct CallerRole: Sendable {
             quietCount &+= 1
             if quietCount == 64 {
                 quietCount = 0
-                streakNeeded = max(1, streakNeeded / 2)
+                streakNeeded = max(leastStreak, streakNeeded / 2)
             }
         } else if hole.wasAskedFirst, hole.betterHeard == 0, isAnswered {
             streak &+= 1
@@ -54,6 +58,9 @@ public struct CallerRole: Sendable {
                 vainCount = 0
                 streak = 0
             }
+        } else if isAnswered {
+            // Others miss what this member misses: one of them calls.
+            streak = 0
         }
     }
 

@@ -38,6 +38,19 @@ import Testing
         #expect(!role.isCaller)
     }
 
+    @Test func whoMissesWhatOthersMissDoesNotCall() {
+        var role = CallerRole(limit: 2, streak: 2)
+        var shared = Self.hole(atOnce: false)
+        shared.wasAskedFirst = false
+        for _ in 0..<3 {
+            role.judge(Self.hole(atOnce: false), isAnswered: true)
+            role.judge(shared, isAnswered: true)
+        }
+        #expect(!role.isCaller)
+        for _ in 0..<2 { role.judge(Self.hole(atOnce: false), isAnswered: true) }
+        #expect(role.isCaller)
+    }
+
     @Test func whoMetACrowdHasToBeFirstMoreOften() {
         var role = CallerRole(limit: 2, isCaller: true)
         for better in UInt8(1)...20 { role.judge(betterHeard: better) }
