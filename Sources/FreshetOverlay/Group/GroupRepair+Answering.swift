@@ -10,21 +10,21 @@ extension GroupRepair {
             return
         }
         guard ask.isLocal, held.contains(sequence) else { return }
-        guard askers.allow(ask.peer) else {
-            counts.overLimit &+= 1
-            return
-        }
         // The elected one answers at once. The others answer when it is itself who asks, or when it was
         // asked before and the asker still has nothing; then one of them comes first.
         var patience = segmentAnswer.timeout
         if let said = ask.patience { patience = min(patience, said - said / 4) }
+        if !election.isElected, let holder = election.holder, holder.ssrc != ask.ssrc,
+            !answers.isUnanswered(sequence, patience: patience, now: now)
+        {
+            return
+        }
+        guard askers.allow(ask.peer) else {
+            counts.overLimit &+= 1
+            return
+        }
         var wait = Nanoseconds.zero
         if !election.isElected {
-            if let holder = election.holder, holder.ssrc != ask.ssrc,
-                !answers.isUnanswered(sequence, patience: patience, now: now)
-            {
-                return
-            }
             let window = segmentAnswer.smoothed * configuration.backoffFactor
             let size = configuration.segmentSizeEstimate
             wait = NackBackoff.draw(window: window, groupSize: size, random: &random)

@@ -27,8 +27,8 @@ public struct PromiseTable: Sendable {
 
     /// The place of `peer`, given to it now if it had none; `nil` while the peer is ignored.
     public mutating func place(of peer: Peer, now: Instant) -> UInt8? {
-        for index in 0..<8 where entries[index].isUsed && entries[index].peer == peer {
-            return now < entries[index].ignoredUntil ? nil : UInt8(index)
+        for index in 0..<8 where entries.span[index].isUsed && entries.span[index].peer == peer {
+            return now < entries.span[index].ignoredUntil ? nil : UInt8(index)
         }
         // The least blamed goes, the next in turn among equals, so that liars stay known.
         var best = cursor
@@ -42,8 +42,8 @@ public struct PromiseTable: Sendable {
         return UInt8(best)
     }
 
-    /// True while `peer` is ignored.
-    public func ignores(_ peer: Peer, now: Instant) -> Bool {
+    /// True while `peer` is ignored. Changes nothing; a table that is not asked where it stands is copied first.
+    public mutating func ignores(_ peer: Peer, now: Instant) -> Bool {
         let entries = entries.span
         for index in 0..<8 where entries[index].isUsed && entries[index].peer == peer {
             return now < entries[index].ignoredUntil

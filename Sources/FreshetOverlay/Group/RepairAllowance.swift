@@ -95,7 +95,8 @@ public struct AskerTable: Sendable {
         max(0, entry.level &- (mediaCount &- entry.seenAt) &* perMille)
     }
 
-    // Through the span: the subscript of an inline array copies all of it.
+    // Through the span, and where the table stands: the subscript of an inline array copies all of it, and so does a call
+    // that changes nothing.
     @inline(__always)
-    private func at(_ index: Int) -> Entry { entries.span[index] }
+    private mutating func at(_ index: Int) -> Entry { entries.span[index] }
 }

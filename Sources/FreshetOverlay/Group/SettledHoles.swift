@@ -20,7 +20,7 @@ struct SettledHoles {
 
     /// `hole` is closed; gives the one that is forgotten for it, about which no more will be heard.
     mutating func settle(_ hole: GroupHole) -> Entry? {
-        let old = entries[next]
+        let old = entries.span[next]
         entries[next] = Entry(
             sequence: hole.sequence, scope: hole.scope,
             requestCount: UInt8(clamping: Int(hole.asks) &+ Int(hole.heard)), betterHeard: hole.betterHeard,
@@ -29,8 +29,8 @@ struct SettledHoles {
         return old.sequence == .min ? nil : old
     }
 
-    /// True when `sequence` is among the last.
-    func contains(_ sequence: Int64) -> Bool {
+    /// True when `sequence` is among the last. Changes nothing; who is not asked where it stands is copied first.
+    mutating func contains(_ sequence: Int64) -> Bool {
         let entries = entries.span
         for index in 0..<16 where entries[index].sequence == sequence { return true }
         return false
@@ -38,8 +38,8 @@ struct SettledHoles {
 
     /// A request for `sequence` was heard: what is known of it now; `nil` when it is not among the last.
     mutating func hear(_ sequence: Int64, _ scope: RepairScope, isBetter: Bool) -> Entry? {
-        for index in 0..<16 where entries[index].sequence == sequence {
-            guard entries[index].scope == scope else { return nil }
+        for index in 0..<16 where entries.span[index].sequence == sequence {
+            guard entries.span[index].scope == scope else { return nil }
             if entries[index].requestCount < .max { entries[index].requestCount &+= 1 }
             if isBetter, entries[index].betterHeard < .max { entries[index].betterHeard &+= 1 }
             return entries[index]
