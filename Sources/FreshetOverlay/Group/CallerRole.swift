@@ -6,18 +6,18 @@
 /// SSRCs give it up, and so does one that nobody answers. So callers gather where losses are shared, one for
 /// each part of the group that loses together, and where losses are each member's own many are callers and
 /// nobody waits. Where both happen, a crowd of callers meets at a shared loss: each of them then has to be
-/// first, alone and answered twice as often as before to become one again.
+/// first, alone and answered twice as often as before to become one again. On a segment the elected member asks for what
+/// all of them miss, and where that happens nobody stays a caller who does not miss two packets of its own in between.
 public struct CallerRole: Sendable {
     /// True while the member asks at once.
     public private(set) var isCaller: Bool
     /// How many may ask at once for one packet.
     private let limit: UInt8
-    private let leastStreak: UInt8
     /// Requests at once in a row that nobody answered.
     private var vainCount: UInt8 = 0
     /// Times in a row that this member was first and alone, and how many of them make it a caller.
     private var streak: UInt8 = 0
-    private var streakNeeded: UInt8
+    private var streakNeeded: UInt8 = 1
     /// Requests at once that no crowd asked for too, since ``streakNeeded`` changed.
     private var quietCount: UInt8 = 0
 
@@ -26,13 +26,10 @@ public struct CallerRole: Sendable {
     /// As many better callers for one packet are a crowd.
     static let crowd: UInt8 = 8
 
-    /// The role in a scope where `limit` callers for one packet are not too many; who was first and alone `streak` times in
-    /// a row takes it.
-    public init(limit: UInt8, streak: UInt8 = 1, isCaller: Bool = false) {
+    /// The role in a scope where `limit` callers for one packet are not too many.
+    public init(limit: UInt8, isCaller: Bool = false) {
         self.limit = limit
         self.isCaller = isCaller
-        streakNeeded = max(1, streak)
-        leastStreak = streakNeeded
     }
 
     /// The source named this member.
@@ -49,7 +46,7 @@ public struct CallerRole: Sendable {
             quietCount &+= 1
             if quietCount == 64 {
                 quietCount = 0
-                streakNeeded = max(leastStreak, streakNeeded / 2)
+                streakNeeded = max(1, streakNeeded / 2)
             }
         } else if hole.wasAskedFirst, hole.betterHeard == 0, isAnswered {
             streak &+= 1
@@ -58,9 +55,6 @@ public struct CallerRole: Sendable {
                 vainCount = 0
                 streak = 0
             }
-        } else if isAnswered {
-            // Others miss what this member misses: one of them calls.
-            streak = 0
         }
     }
 
@@ -72,6 +66,14 @@ public struct CallerRole: Sendable {
             streakNeeded = min(streakNeeded &* 2, 64)
             quietCount = 0
         }
+    }
+
+    /// The whole segment missed a packet, which its elected member asks for: whoever called for it had no need to. It takes
+    /// two packets in a row that this member alone missed to become a caller then.
+    public mutating func meetSharedLoss() {
+        streakNeeded = max(2, streakNeeded)
+        quietCount = 0
+        resign()
     }
 
     private mutating func resign() {

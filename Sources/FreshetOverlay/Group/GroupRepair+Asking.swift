@@ -194,7 +194,12 @@ extension GroupRepair {
     private mutating func judge(_ hole: GroupHole, isAnswered: Bool) {
         guard mode == .multicast else { return }
         switch hole.scope {
-        case .segment: segmentRole.judge(hole, isAnswered: isAnswered)
+        case .segment:
+            if hole.wasPromised {
+                segmentRole.meetSharedLoss()
+            } else {
+                segmentRole.judge(hole, isAnswered: isAnswered)
+            }
         case .group:
             // Where another is elected, that one calls for all.
             if election.holder == nil { groupRole.judge(hole, isAnswered: isAnswered) }

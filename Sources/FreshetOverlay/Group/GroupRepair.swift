@@ -53,7 +53,7 @@ public struct GroupRepair: ~Copyable {
     var election: LocalRepairer
     var reportClock = ReportClock()
     var census: GroupCensus
-    var segmentRole = CallerRole(limit: 2, streak: 2)
+    var segmentRole = CallerRole(limit: 2)
     var groupRole = CallerRole(limit: 1)
     var settled = SettledHoles()
     var segmentStretch = WindowStretch()

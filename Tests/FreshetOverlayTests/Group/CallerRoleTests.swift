@@ -38,13 +38,13 @@ import Testing
         #expect(!role.isCaller)
     }
 
-    @Test func whoMissesWhatOthersMissDoesNotCall() {
-        var role = CallerRole(limit: 2, streak: 2)
-        var shared = Self.hole(atOnce: false)
-        shared.wasAskedFirst = false
+    @Test func whoCalledForWhatTheWholeSegmentMissesNeedsTwoOfItsOwn() {
+        var role = CallerRole(limit: 2, isCaller: true)
+        role.meetSharedLoss()
+        #expect(!role.isCaller)
         for _ in 0..<3 {
             role.judge(Self.hole(atOnce: false), isAnswered: true)
-            role.judge(shared, isAnswered: true)
+            role.meetSharedLoss()
         }
         #expect(!role.isCaller)
         for _ in 0..<2 { role.judge(Self.hole(atOnce: false), isAnswered: true) }
