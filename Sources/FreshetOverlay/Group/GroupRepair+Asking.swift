@@ -286,8 +286,8 @@ extension GroupRepair {
         holes.wake(at: hole.due)
     }
 
-    /// The asker's place in the table of promises, 255 for a request to the segment; `nil` when it is ignored. Looked up only
-    /// by those who miss what it asks for.
+    /// The asker's place in the table of promises, 255 for a request to the segment; `nil` when it is ignored.
+    /// Looked up only by those who miss what it asks for.
     private mutating func promisePlace(of ask: inout Ask, now: Instant) -> UInt8? {
         if ask.scope == .segment { return .max }
         if case .unknown = ask.promise {

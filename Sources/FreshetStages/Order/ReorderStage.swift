@@ -102,8 +102,8 @@ public struct ReorderStage: Stage, ~Copyable {
     }
 
     /// Does what ``process(_:into:context:)`` does with `count` packets in order, up to extended sequence
-    /// number `last`, each of which the caller gives on itself; while ``standing()`` says steady and nothing waits. A simulator with many
-    /// receivers tells each of a whole run of packets at once.
+    /// number `last`, each of which the caller gives on itself; while ``standing()`` says steady and nothing
+    /// waits. A simulator with many receivers tells each of a whole run of packets at once.
     public mutating func passRun(through last: Int64, count: Int, lastArrival: Instant) {
         buffer.passRun(through: last, count: count, lastArrival: lastArrival)
     }
