@@ -5,7 +5,8 @@ import Glibc
 
 /// Many real WebSocket clients against a real coordinator: what it costs, and how long members wait for their parents.
 ///
-/// `control-load freshet://127.0.0.1:7400/show?pin=… [--clients N] [--threads N] [--rate JOINS] [--seconds S] [--pid P]`
+/// `control-load freshet://127.0.0.1:7400/show?pin=…&source=… [--clients N] [--threads N] [--rate JOINS] [--seconds S]
+/// [--pid P]`
 /// Every client comes from an address of its own in 127.0.0.0/8, joins as a viewer, answers probes and reports as often
 /// as it is told to. The first is the source. With --pid the coordinator's CPU time and memory are shown too.
 struct ControlLoad {

@@ -9,6 +9,7 @@ struct LoadMember {
     private let began: Instant
     private let stream: String
     private let token: String
+    private let sourceToken: String
     private let address: PeerAddress?
     private var parent = MemberID.none
     private var interval = Nanoseconds.seconds(2)
@@ -26,6 +27,7 @@ struct LoadMember {
         began = MonotonicClock.now
         stream = url.name
         token = url.token
+        sourceToken = url.sourceToken
         address = PeerAddress("\(from):5004")
     }
 
@@ -51,6 +53,7 @@ struct LoadMember {
         var join = JoinMessage()
         join.stream = stream
         join.token = token
+        join.sourceToken = sourceToken
         join.role = index == 0 ? .source : .viewer
         join.addresses = address.map { [$0] } ?? []
         join.childLimit = 4

@@ -101,4 +101,44 @@ import Testing
         }
         #expect(bench.coordinator.record(of: bench.member(viewer))?.coordinate == NetworkCoordinate())
     }
+
+    @Test func nobodyIsTheSourceWithoutItsToken() {
+        let bench = CoordinatorBench { $0.sourceToken = "mine" }
+        _ = bench.join(.source)
+        _ = bench.join(.source) { $0.sourceToken = "guess" }
+        #expect(bench.coordinator.memberCount == 0 && bench.coordinator.tally.refusedCount == 2)
+        let source = bench.join(.source) { $0.sourceToken = "mine" }
+        #expect(bench.coordinator.memberCount == 1)
+        // Nor does a second one push the first aside, or a viewer end the stream.
+        _ = bench.join(.source) { $0.sourceToken = "mine" }
+        let viewer = bench.join()
+        let end = StreamStateMessage(epoch: 0xABC0, hasEnded: true, highestSequence: 1, era: 0)
+        bench.say(.streamState(end), viewer)
+        #expect(bench.coordinator.hasEnded == false)
+        #expect(bench.coordinator.memberCount == 2)
+        bench.say(.streamState(end), source)
+        #expect(bench.coordinator.hasEnded == true)
+    }
+
+    /// A member's number is known to its neighbours: it takes more to come back as somebody.
+    @Test func nobodyComesBackAsSomebodyElse() {
+        let bench = CoordinatorBench()
+        let source = bench.join(.source)
+        let victim = bench.join()
+        let number = bench.member(source)
+        for gone in [source, victim] { bench.coordinator.disconnected(gone, now: bench.now) }
+        let thief = bench.join { $0.resuming = number }
+        #expect(bench.member(thief) != number)
+        let end = StreamStateMessage(epoch: 0xABC0, hasEnded: true, highestSequence: 1, era: 0)
+        bench.say(.streamState(end), thief)
+        #expect(bench.coordinator.hasEnded == false)
+        let proof = JoinMessage.proof(
+            of: bench.member(victim),
+            under: SipKey(low: 1, high: 2).derived(for: UInt64(bench.member(victim).number)))
+        let back = bench.join {
+            $0.resuming = bench.member(victim)
+            $0.proof = proof
+        }
+        #expect(bench.member(back) == bench.member(victim))
+    }
 }

@@ -27,6 +27,8 @@ struct CoordinateTests {
         let (coordinator, url) = try await start("--stream", "show")
         #expect(url.hasPrefix("freshet://127.0.0.1:"))
         #expect(url.contains("/show?pin="))
+        let source = try #require(coordinator.output.split(separator: "\n").dropFirst().first)
+        #expect(source.hasPrefix(url + "&source="), "\(coordinator.output)")
         let shown = try await Freshet.run("top", url, "--once")
         #expect(shown.status == 1, "\(shown)")
         #expect(shown.errors.contains("there is no stream 'show' here"), "\(shown)")
@@ -78,5 +80,28 @@ struct CoordinateTests {
         #expect(shown.status == 1, "\(shown)")
         #expect(shown.errors.contains("is not the one that the URL pins"), "\(shown)")
         _ = try await coordinator.stop()
+    }
+
+    @Test("A source needs the URL of the source, and then viewers have every byte")
+    func sources() async throws {
+        try await Turnstile.shared.pass {
+            let (coordinator, url) = try await start("--stream", "show", "--wait", "2")
+            let clip = TestMedia.clip("clip.ts")
+            let refused = try await Freshet.run("send", clip, "--to", url, within: 20)
+            #expect(refused.status == 1, "\(refused)")
+            #expect(refused.errors.contains("the source's token is wrong"), "\(refused)")
+            #expect(refused.errorLines.count == 1, "\(refused)")
+            let file = scratch.file("show.ts")
+            let recorder = try Freshet.start("record", url, file, "--latency", "800")
+            let mine = try #require(coordinator.output.split(separator: "\n").dropFirst().first)
+            let source = try Freshet.start("send", clip, "--to", String(mine), "--speed", "2")
+            let sent = try await source.end(within: 40)
+            #expect(sent.status == 0, "\(sent)")
+            let ended = try await recorder.end(within: 15)
+            #expect(ended.status == 0, "\(ended)")
+            let size = fileSize(file)
+            #expect(size > 0 && size % 188 == 0, "\(size)")
+            _ = try await coordinator.stop()
+        }
     }
 }

@@ -64,6 +64,7 @@ final class TreeLoad {
             var join = JoinMessage()
             join.stream = "load"
             join.role = .source
+            join.sourceToken = try service.sourceURL(name: "load").sourceToken
             join.childLimit = 1
             join.epoch = LoadSource.ssrc
             join.streamKilobits = UInt32(clamping: options.rate / 1000)

@@ -115,6 +115,7 @@ struct TreeSendStage: Stage, ~Copyable {
         var options = try TreePlace.options(
             arguments, stream: host.url.name, token: host.url.token, coordinator: host.address)
         options.node.join.role = .source
+        options.node.join.sourceToken = host.sourceToken
         options.node.join.epoch = first.ssrc
         // Its own coordinator is on this host: it has nothing to tell.
         if !host.isOwn { options.coordinator = host.address }

@@ -187,11 +187,13 @@ final class CoordinatorLoop {
         let options = start.options
         let isKnown = options.streamNames.isEmpty || options.streamNames.contains(name)
         guard isKnown, streams.count < options.streamLimit, !name.isEmpty,
-            let key = try? start.certificate.derivedKey(label: "tickets of \(name)")
+            let key = try? start.certificate.derivedKey(label: "tickets of \(name)"),
+            let sourceToken = try? options.sourceToken(of: name, start.certificate)
         else { return nil }
         var configuration = options.tree
         configuration.stream = name
         configuration.token = ""
+        configuration.sourceToken = sourceToken
         if let key = start.mirrorKey {
             configuration.mirrorPorts = mirrorPorts
             configuration.mirrorKey = key

@@ -8,6 +8,9 @@ public struct CoordinatorOptions: Sendable {
     public var listen = ":\(ControlURL.defaultPort)"
     /// What members must show; empty lets everybody in.
     public var token = ""
+    /// What sources must show beside it; empty: a token per stream name that follows from the certificate's key, or one for
+    /// all where ``streamNames`` names none.
+    public var sourceToken = ""
     /// PEM files of the certificate and of its key; both or neither. Without them one is made and kept.
     public var certificatePath: String?
     /// The file of the key.
@@ -40,6 +43,20 @@ public struct CoordinatorOptions: Sendable {
             throw .usage("'\(listen)': '\(host)' is neither an address nor the name of a host")
         }
         return address
+    }
+
+    /// The token of the source of the stream `name`.
+    func sourceToken(of name: String, _ certificate: ControlCertificate) throws(ControlError) -> String {
+        if !sourceToken.isEmpty { return sourceToken }
+        let label = streamNames.isEmpty ? "sources" : "source of \(name)"
+        let key = try certificate.derivedKey(label: label)
+        var bytes: [UInt8] = []
+        for word in [key.low, key.high] {
+            for shift in stride(from: 56, through: 0, by: -8) {
+                bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+            }
+        }
+        return Base64URL.encode(bytes)
     }
 
     /// The certificate to show.

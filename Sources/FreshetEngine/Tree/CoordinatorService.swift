@@ -13,6 +13,7 @@ public final class CoordinatorService: Sendable {
     private let thread: LoopThread
     private let options: CoordinatorOptions
     private let pinBytes: [UInt8]
+    private let certificate: ControlCertificate
 
     /// Starts a coordinator as `options` say.
     public static func start(_ options: CoordinatorOptions) throws(ControlError) -> CoordinatorService {
@@ -26,6 +27,7 @@ public final class CoordinatorService: Sendable {
         server = try ControlServer(
             listen: try options.listenAddress(), certificate: certificate, limits: options.limits)
         pinBytes = certificate.pin
+        self.certificate = certificate
         board = CoordinatorBoard()
         // Checked here, so that the thread cannot fail by it.
         _ = try certificate.derivedKey(label: "")
@@ -59,6 +61,14 @@ public final class CoordinatorService: Sendable {
             host: host ?? reachableHost, port: UInt16(truncatingIfNeeded: server.port), name: name,
             pin: pinBytes,
             token: options.token)
+    }
+
+    /// Where the source of the stream `name` goes: ``joinURL(name:host:)`` with what lets it be the source, which is
+    /// nobody else's to see.
+    public func sourceURL(name: String) throws(ControlError) -> ControlURL {
+        var url = joinURL(name: name)
+        url.sourceToken = try options.sourceToken(of: name, certificate)
+        return url
     }
 
     private var reachableHost: String {

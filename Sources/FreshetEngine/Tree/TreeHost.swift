@@ -7,6 +7,8 @@ internal import FreshetWire
 final class TreeHost {
     /// The join URL, pin and token with it.
     private(set) var url: ControlURL
+    /// What the source shows, which is in no URL that it prints.
+    private(set) var sourceToken = ""
     /// Where the coordinator is, as the source reaches it.
     private(set) var address: SocketAddress
     /// The coordinator is in this process.
@@ -21,6 +23,7 @@ final class TreeHost {
         isOwn = place.isEmpty
         if !isOwn {
             do { url = try ControlURL(place) } catch { throw .usage("\(error)") }
+            sourceToken = url.sourceToken
             guard let found = SocketAddress.resolve(url.host, port: url.port) else {
                 throw .usage("tree-send: '\(url.host)' is neither an address nor the name of a host")
             }
@@ -51,6 +54,7 @@ final class TreeHost {
             let service = try CoordinatorService.start(options)
             address = address.with(port: UInt16(clamping: service.port))
             url = service.joinURL(name: url.name)
+            sourceToken = try service.sourceURL(name: url.name).sourceToken
             self.service = service
         } catch { throw error.isUsage ? .usage(error.message) : .failure(error.message) }
         context.report(.notice("join with \(url)"))

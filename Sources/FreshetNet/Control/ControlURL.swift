@@ -1,4 +1,4 @@
-/// Where a stream's coordinator is: `freshet://HOST:PORT/NAME?pin=…&token=…`.
+/// Where a stream's coordinator is: `freshet://HOST:PORT/NAME?pin=…&token=…`, for its source with `&source=…`.
 ///
 /// The pin is the SHA-256 of the coordinator's public key (SubjectPublicKeyInfo, as in RFC 7469 §2.4) in base64url
 /// without padding (RFC 4648 §5): whoever has the URL knows whom to talk to, without any authority.
@@ -13,6 +13,8 @@ public struct ControlURL: Equatable, Sendable, CustomStringConvertible {
     public var pin: [UInt8]?
     /// What lets one in; empty where the stream is open.
     public var token: String
+    /// What lets one be the stream's source; empty in the URLs of viewers.
+    public var sourceToken: String
 
     /// The port that is meant when none is given.
     public static let defaultPort: UInt16 = 7400
@@ -24,13 +26,14 @@ public struct ControlURL: Equatable, Sendable, CustomStringConvertible {
     /// The place of these parts.
     public init(
         host: String, port: UInt16 = ControlURL.defaultPort, name: String, pin: [UInt8]? = nil,
-        token: String = ""
+        token: String = "", sourceToken: String = ""
     ) {
         self.host = host
         self.port = port
         self.name = name
         self.pin = pin
         self.token = token
+        self.sourceToken = sourceToken
     }
 
     /// The place that `text` names.
@@ -58,6 +61,7 @@ public struct ControlURL: Equatable, Sendable, CustomStringConvertible {
         }
         pin = nil
         token = ""
+        sourceToken = ""
         for pair in query.split(separator: "&") { try apply(pair, in: text) }
     }
 
@@ -92,12 +96,21 @@ public struct ControlURL: Equatable, Sendable, CustomStringConvertible {
             }
             pin = bytes
         case "token":
-            token = try ControlURL.unescape(value, "token", in: text)
-            guard token.utf8.count <= ControlURL.tokenByteCountLimit else {
-                throw .usage("'\(text)': a token has at most \(ControlURL.tokenByteCountLimit) bytes")
-            }
-        default: throw .usage("'\(text)': there is no option '\(parts[0])'; there are: pin, token")
+            token = try ControlURL.unescapeToken(value, in: text)
+        case "source":
+            sourceToken = try ControlURL.unescapeToken(value, in: text)
+        default: throw .usage("'\(text)': there is no option '\(parts[0])'; there are: pin, token, source")
         }
+    }
+
+    private static func unescapeToken(
+        _ value: Substring, in text: String
+    ) throws(ControlError) -> String {
+        let token = try unescape(value, "token", in: text)
+        guard token.utf8.count <= tokenByteCountLimit else {
+            throw .usage("'\(text)': a token has at most \(tokenByteCountLimit) bytes")
+        }
+        return token
     }
 
     /// `text` with its percent escapes resolved; `nil` when that is no text.
@@ -121,9 +134,11 @@ public struct ControlURL: Equatable, Sendable, CustomStringConvertible {
     /// The URL.
     public var description: String {
         let shown = host.contains(":") ? "[\(host)]" : host
-        var text = "freshet://\(shown):\(port)/\(PercentText.encode(name))"
-        if pin != nil { text += "?pin=\(pinText)" }
-        if !token.isEmpty { text += "\(pin == nil ? "?" : "&")token=\(PercentText.encode(token))" }
-        return text
+        var query: [String] = []
+        if pin != nil { query.append("pin=\(pinText)") }
+        if !token.isEmpty { query.append("token=\(PercentText.encode(token))") }
+        if !sourceToken.isEmpty { query.append("source=\(PercentText.encode(sourceToken))") }
+        let text = "freshet://\(shown):\(port)/\(PercentText.encode(name))"
+        return query.isEmpty ? text : "\(text)?\(query.joined(separator: "&"))"
     }
 }

@@ -6,6 +6,8 @@ public struct CoordinatorConfiguration: Sendable {
     public var stream = "live"
     /// What members must show; empty lets everybody in.
     public var token = ""
+    /// What the source must show beside; empty lets anybody be the source while there is none.
+    public var sourceToken = ""
     /// Stripes that the stream is split into, 1 to 15. One is enough for small groups; more limit what one
     /// failure takes.
     public var stripeCount = 1

@@ -8,6 +8,14 @@ extension Coordinator {
             tally.ignoredCount += 1
             return
         }
+        var join = join
+        // A number is known to neighbours: who comes back with one that is not its own is new.
+        if join.resuming != .none,
+            join.proof != JoinMessage.proof(of: join.resuming, under: ticketKey(of: join.resuming))
+        {
+            join.resuming = .none
+            join.places = []
+        }
         if let reason = refusal(of: join) {
             tally.refusedCount += 1
             if hasEnded {
@@ -44,6 +52,11 @@ extension Coordinator {
     private func refusal(of join: JoinMessage) -> String? {
         if join.stream != configuration.stream { return "there is no stream '\(join.stream)' here" }
         if !configuration.token.isEmpty, join.token != configuration.token { return "the token is wrong" }
+        if join.role == .source, !configuration.sourceToken.isEmpty,
+            join.sourceToken != configuration.sourceToken
+        {
+            return "the source's token is wrong: the coordinator prints a URL for the source, with source=…"
+        }
         if hasEnded { return "the stream is over" }
         if memberCount >= configuration.memberLimit {
             return "\(configuration.memberLimit) members are in already"
@@ -58,7 +71,9 @@ extension Coordinator {
     private mutating func admit(_ join: JoinMessage, observed: PeerAddress) -> Int {
         let index: Int
         var isNew = true
-        if join.resuming != .none, let old = indexOfMember[join.resuming], records[old].connection == nil {
+        if join.resuming != .none, let old = indexOfMember[join.resuming], records[old].connection == nil,
+            records[old].role == join.role
+        {
             index = old
             isNew = false
         } else {

@@ -28,6 +28,8 @@ public struct JoinMessage: Equatable, Sendable {
     public var stream = ""
     /// What authenticates the member; empty where the stream is open.
     public var token = ""
+    /// What lets it be the source; empty for others.
+    public var sourceToken = ""
     /// What it is.
     public var role = Role.viewer
     /// How it is reached.
@@ -46,6 +48,8 @@ public struct JoinMessage: Equatable, Sendable {
     public var coordinate: NetworkCoordinate?
     /// The number it had, when it comes back or the coordinator does.
     public var resuming = MemberID.none
+    /// That it is the one who had this number: ``proof(of:under:)``.
+    public var proof: UInt64 = 0
     /// Its parents as they are, when it comes back: the coordinator's records are rebuilt from these.
     public var places: [PlaceReport] = []
     /// The stream's SSRC: told by the source.
@@ -59,6 +63,7 @@ public struct JoinMessage: Equatable, Sendable {
     init(_ fields: JSONFields) throws(JSONError) {
         stream = try fields.string("stream", byteCountLimit: 128)
         token = try fields.string("token", byteCountLimit: 1024, default: "")
+        sourceToken = try fields.string("sourceToken", byteCountLimit: 1024, default: "")
         guard let role = Role(rawValue: try fields.string("role", default: "viewer")) else {
             throw JSONError("'role' of 'join' is not source, viewer, relay or standby")
         }
@@ -76,6 +81,7 @@ public struct JoinMessage: Equatable, Sendable {
         routers = try fields.strings("routers", countLimit: 16)
         coordinate = try fields.coordinate("coordinate")
         resuming = try fields.member("resuming", default: MemberID.none)
+        if fields.has("proof") { proof = try fields.word("proof") }
         for place in try fields.objects("places", countLimit: StripeSet.countLimit) {
             places.append(try PlaceReport(place))
         }
@@ -83,9 +89,17 @@ public struct JoinMessage: Equatable, Sendable {
         streamKilobits = try fields.integer("rate", in: 0...100_000_000, default: 0)
     }
 
+    /// What only `member` and the coordinator can say: a tag over its number under the key of the tickets for it.
+    public static func proof(of member: MemberID, under key: SipKey) -> UInt64 {
+        var hash = SipHash(key: key)
+        hash.combine(UInt64(member.number) << 32 | 0x6261_636B)
+        return hash.tag()
+    }
+
     func write(into writer: inout JSONWriter) {
         writer.member("stream", stream)
         if !token.isEmpty { writer.member("token", token) }
+        if !sourceToken.isEmpty { writer.member("sourceToken", sourceToken) }
         writer.member("role", role.rawValue)
         writer.member("reach", reach.rawValue)
         writer.member("addresses", addresses.map(\.description))
@@ -94,7 +108,10 @@ public struct JoinMessage: Equatable, Sendable {
         if childLimit > 0 { writer.member("children", childLimit) }
         if !routers.isEmpty { writer.member("routers", routers) }
         if let coordinate { writer.member("coordinate", coordinate) }
-        if resuming != .none { writer.member("resuming", resuming.number) }
+        if resuming != .none {
+            writer.member("resuming", resuming.number)
+            writer.member("proof", word: proof)
+        }
         if !places.isEmpty {
             writer.array("places") { writer in
                 for place in places { writer.object { place.write(into: &$0) } }

@@ -14,6 +14,8 @@ struct CoordinateCommand {
           --host NAME               the host that join URLs name (default: an address of this host)
           --stream NAME             only this stream may be opened; may be given several times (default: any name)
           --token T                 what sources, viewers and onlookers must show (default: open to all)
+          --source-token T          what the source of a stream must show beside (default: one that follows from the key
+                                    and the stream's name; without --stream, one for all names)
           --certificate FILE        the certificate as PEM, with --key FILE (default: one made here and kept in
           --key FILE                $XDG_STATE_HOME/freshet or ~/.local/state/freshet); the join URL pins its key
           --depth N                 members between the source and the farthest viewer, at most (default 10)
@@ -26,20 +28,22 @@ struct CoordinateCommand {
           --connections N           connections at once (default 16384)
           --per-address N           of these from one address (default 256)
           --seed N                  seed of every random choice (default: the system's randomness)
-          --quiet                   do not print the join URL
+          --quiet                   print no URL
+
+        Printed are two URLs for each stream: the first is for viewers; the second, with source=…, is for the source alone.
 
         The pages https://HOST:PORT/streams and /streams/NAME (with ?token=…) show the same as `freshet top`, as JSON.
 
         examples:
           freshet coordinate --listen :7400 --token "open sesame"
-          freshet send clip.mp4 --to 'freshet://origin:7400/show?pin=…'
+          freshet send clip.mp4 --to 'freshet://origin:7400/show?pin=…&source=…'
           freshet watch 'freshet://origin:7400/show?pin=…'
 
         Members go on without a coordinator, and come back to it when it is there again. Exit status: 0 ended by SIGINT or
         SIGTERM, 1 could not go on, 2 wrong usage.
         """
     private static let valued = [
-        "listen", "host", "stream", "token", "certificate", "key", "depth", "children", "stripes", "backups",
+        "listen", "host", "stream", "token", "source-token", "certificate", "key", "depth", "children", "stripes", "backups",
         "wait", "members", "connections", "per-address", "seed",
     ]
 
@@ -60,7 +64,12 @@ struct CoordinateCommand {
         do { service = try CoordinatorService.start(options) } catch { throw PipelineError(error) }
         if !given.flags.contains("quiet") {
             let names = options.streamNames.isEmpty ? ["NAME"] : options.streamNames
-            for name in names { Terminal.print("\(service.joinURL(name: name))") }
+            do {
+                for name in names {
+                    Terminal.print("\(service.joinURL(name: name))")
+                    Terminal.print("\(try service.sourceURL(name: name))")
+                }
+            } catch { throw PipelineError(error) }
         }
         Terminal.error("freshet: coordinating on port \(service.port)")
         try signals.wait()
@@ -74,6 +83,7 @@ struct CoordinateCommand {
         options.publicHost = given.text("host") ?? ""
         options.streamNames = given.texts("stream")
         options.token = given.text("token") ?? ""
+        options.sourceToken = given.text("source-token") ?? ""
         options.certificatePath = given.text("certificate")
         options.keyPath = given.text("key")
         options.tree.depthLimit = try given.number("depth", in: 1...15) ?? options.tree.depthLimit

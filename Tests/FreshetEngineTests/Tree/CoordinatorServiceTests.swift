@@ -24,7 +24,7 @@ import Testing
     }
 
     private func source(of service: CoordinatorService, token: String = "") throws -> ServiceClient {
-        let client = try ServiceClient(service.joinURL(name: "show"), seed: 1)
+        let client = try ServiceClient(service.sourceURL(name: "show"), seed: 1)
         try client.join(.source, token: token, port: 5_000)
         _ = try client.welcome()
         return client
@@ -112,15 +112,41 @@ import Testing
     @Test func `members come back to a coordinator that was away, with their numbers`() throws {
         var service = try start()
         let port = service.port
-        let source = try ServiceClient(service.joinURL(name: "show"), seed: 1)
+        let source = try ServiceClient(service.sourceURL(name: "show"), seed: 1)
         try source.join(.source, port: 5_000)
-        let member = try source.welcome().member
+        let welcome = try source.welcome()
         service.stop()
         service = try start(port: port)
         try source.connect()
-        try source.sendJoin(.source, port: 5_000, resuming: member)
-        #expect(try source.welcome().member == member)
+        try source.sendJoin(.source, port: 5_000, resuming: welcome)
+        #expect(try source.welcome().member == welcome.member)
         service.stop()
+    }
+
+    @Test func `only who has the URL of the source is the source`() throws {
+        let service = try start { $0.streamNames = ["show", "other"] }
+        let urls = [
+            service.joinURL(name: "show"), try service.sourceURL(name: "other"),
+        ].map { url in
+            var url = url
+            url.name = "show"
+            return url
+        }
+        for url in urls {
+            let stranger = try ServiceClient(url, seed: 1)
+            try stranger.join(.source, port: 5_000)
+            #expect(try stranger.refusal().contains("the source's token is wrong"))
+        }
+        _ = try source(of: service)
+        service.stop()
+        // The same after a restart, and another where one is given.
+        let first = try service.sourceURL(name: "show").sourceToken
+        let again = try start()
+        #expect(first.utf8.count == 22)
+        again.stop()
+        let given = try start { $0.sourceToken = "mine" }
+        #expect(try given.sourceURL(name: "show").sourceToken == "mine")
+        given.stop()
     }
 
     @Test func `three hundred members from as many addresses are all placed within the depth`() throws {

@@ -8,6 +8,7 @@ final class ServiceClient {
     struct TooLate: Error {}
     let client: ControlClient
     private let stream: String
+    private let sourceToken: String
     private var isConnected = false
     private var kept: [ControlMessage] = []
 
@@ -15,6 +16,7 @@ final class ServiceClient {
         _ url: ControlURL, seed: UInt64, thread: ControlThread? = nil, from: String? = nil
     ) throws {
         stream = url.name
+        sourceToken = url.sourceToken
         client = try ControlClient(url, seed: seed, thread: thread, from: from)
     }
 
@@ -41,7 +43,7 @@ final class ServiceClient {
     }
 
     func sendJoin(
-        _ role: JoinMessage.Role, token: String = "", port: UInt16, resuming: MemberID = .none
+        _ role: JoinMessage.Role, token: String = "", port: UInt16, resuming: WelcomeMessage? = nil
     ) throws {
         var join = JoinMessage()
         join.stream = stream
@@ -49,7 +51,11 @@ final class ServiceClient {
         join.token = token
         join.addresses = [PeerAddress(v4: 0x7F00_0001, port: port)]
         join.childLimit = 4
-        join.resuming = resuming
+        join.sourceToken = sourceToken
+        if let resuming {
+            join.resuming = resuming.member
+            join.proof = JoinMessage.proof(of: resuming.member, under: resuming.ticketKey)
+        }
         join.epoch = role == .source ? 77 : 0
         #expect(client.send(ControlMessage.join(join).text))
     }

@@ -22,6 +22,8 @@ import Testing
         join.routers = ["10.0.0.1", "r2"]
         join.coordinate = NetworkCoordinate(x: -5, y: 6, height: 700, errorPerMille: 200)
         join.resuming = MemberID(12)
+        join.proof = 0xFEDC_BA98_7654_3210
+        join.sourceToken = "mine"
         var place = PlaceReport()
         place.stripe = 3
         place.parent = MemberID(4)
