@@ -12,7 +12,8 @@ struct TreeTable {
     private var order: [Int64] = []
     private var head = ""
     private static let titles = [
-        "ROLE", "DEPTH", "MBIT/S", "IN TIME", "LOST", "REPAIRED", "LATENCY", "CHILDREN", "REACH", "ADDRESS",
+        "ROLE", "DEPTH", "MBIT/S", "IN TIME", "LOST", "REPAIRED", "LATENCY", "CHILDREN", "UPLINK", "REACH",
+        "ADDRESS",
     ]
 
     /// The table of `page`.
@@ -57,8 +58,16 @@ struct TreeTable {
             number(member["repaired"]),
             integer(member["latency"]).map { $0 > 0 ? "\($0) ms" : "-" } ?? "-",
             "\(number(member["children"]))/\(number(member["slots"]))",
-            role == "source" ? "-" : string(member["reach"]), string(member["address"]),
+            uplink(member), role == "source" ? "-" : string(member["reach"]), string(member["address"]),
         ]
+    }
+
+    /// Megabits a second as the member said, or about as many as it measured.
+    private static func uplink(_ member: JSONValue) -> String {
+        let said = megabits(member["uplink"])
+        if said != "-" { return said }
+        let measured = megabits(member["measured"])
+        return measured == "-" ? measured : "~" + measured
     }
 
     private static func head(_ page: JSONValue) -> String {

@@ -174,6 +174,33 @@ final class CoordinatorBench {
         #expect(found.max().map { $0 <= 5 } == true, "\(found)")
     }
 
+    @Test func whatAMemberMeasuresTakesPlacesAwayAndGivesNone() {
+        let bench = CoordinatorBench()
+        let source = bench.join(.source, children: 1)
+        let thin = bench.join(children: 0)
+        let wide = bench.join(children: 0)
+        let bound = bench.join(children: 3)
+        func measure(_ connection: UInt32, _ kilobits: UInt32) {
+            var report = ReportMessage()
+            report.uplinkKilobits = kilobits
+            bench.say(.report(report), connection)
+        }
+        func places(_ connection: UInt32) -> Int32? {
+            bench.coordinator.record(of: bench.member(connection))?.slotLimit
+        }
+        for (member, kilobits) in [(thin, 8_000 as UInt32), (wide, 900_000), (bound, 1_000)] {
+            measure(member, kilobits)
+        }
+        #expect(places(thin) == 4 && places(wide) == 4 && places(bound) == 3)
+        var report = ReportMessage()
+        report.delivery.kilobits = 5_000
+        bench.say(.report(report), source)
+        // Three quarters of 8 Mbit/s carry one; a word of its own is believed.
+        #expect(places(thin) == 1 && places(wide) == 4 && places(bound) == 3)
+        measure(thin, 3_000)
+        #expect(places(thin) == 0)
+    }
+
     @Test func anUplinkCountsAsSoonAsTheRateIsKnown() {
         let bench = CoordinatorBench()
         let source = bench.join(.source, children: 1)

@@ -17,6 +17,7 @@ import Testing
         var configuration = TreeNodeConfiguration()
         configuration.coordinator = PeerAddress("203.0.113.1:7400")
         configuration.join.addresses = [TreeNodePlaceTests.own]
+        configuration.join.childLimit = 2
         var node = TreeNode(configuration: configuration, random: PRNG(seed: 1), now: .zero)
         node.connected(now: .zero)
         var welcome = WelcomeMessage()

@@ -85,7 +85,7 @@ struct CoordinateTests {
     @Test("A source needs the URL of the source, and then viewers have every byte")
     func sources() async throws {
         try await Turnstile.shared.pass {
-            let (coordinator, url) = try await start("--stream", "show", "--wait", "2")
+            let (coordinator, url) = try await start("--stream", "show")
             let clip = TestMedia.clip("clip.ts")
             let refused = try await Freshet.run("send", clip, "--to", url, within: 20)
             #expect(refused.status == 1, "\(refused)")

@@ -32,6 +32,8 @@ final class MirrorPort {
     private init(_ address: SocketAddress, _ mirror: PlaceMirror) throws(SystemCallError) {
         let socket = try UDPSocket(address.family)
         try socket.bind(address, isShared: false)
+        // When a packet of a train came is the kernel's to say.
+        socket.reportTimestamps()
         port = socket.localAddress?.port ?? 0
         self.mirror = mirror
         self.socket = socket
@@ -56,14 +58,14 @@ final class MirrorPort {
             }
             while let packet = reader.next(pool: pool) {
                 left -= 1
-                answer(packet, reader.sender)
+                answer(packet, reader.sender, reader.arrival(now: now))
             }
         }
     }
 
-    private func answer(_ packet: borrowing Packet, _ sender: SocketAddress) {
+    private func answer(_ packet: borrowing Packet, _ sender: SocketAddress, _ arrival: Instant) {
         var bytes = MutableRawSpan(_unsafeBytes: answer)
-        let count = mirror.answer(packet.bytes, from: sender.peerAddress, into: &bytes)
+        let count = mirror.answer(packet.bytes, from: sender.peerAddress, arrival: arrival, into: &bytes)
         if count == 0 { return }
         let message = UnsafeRawBufferPointer(rebasing: answer[..<count])
         // What the socket has no room for now is asked for again.

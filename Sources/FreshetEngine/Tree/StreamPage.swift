@@ -74,6 +74,8 @@ enum StreamPage {
         writer.member("echo", record.probeMicroseconds)
         writer.member("children", record.childCount)
         writer.member("slots", record.slotLimit)
+        writer.member("uplink", record.uplinkKilobits)
+        writer.member("measured", record.measuredKilobits)
         writer.array("places") { writer in
             for stripe in 0..<stream.coordinator.configuration.totalStripes {
                 guard let parent = stream.coordinator.parent(of: record.id, stripe: stripe) else { continue }

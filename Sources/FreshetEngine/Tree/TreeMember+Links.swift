@@ -216,10 +216,22 @@ extension TreeMember {
         case .punch(let peer):
             let nothing: [UInt8] = [0]
             _ = port.send(nothing.span.bytes, to: SocketAddress(peer))
+        case .train(let peer, let nonce, let count): sendTrain(SocketAddress(peer), nonce, count)
         case .left: hasLeft = true
         case .refused(let reason):
             if node.isEnding { return }
             refusal = "the coordinator refuses: \(reason.isEmpty ? "no reason given" : reason)"
+        }
+    }
+
+    /// Sends a train back to back; what there is no room for is missing at the other end.
+    private func sendTrain(_ mirror: SocketAddress, _ nonce: UInt64, _ count: Int) {
+        withUnsafeTemporaryAllocation(byteCount: LinkMessage.trainByteCount, alignment: 8) { memory in
+            for index in 0..<count {
+                var bytes = MutableRawSpan(_unsafeBytes: memory)
+                _ = LinkMessage.train(nonce: nonce, index: UInt8(index)).write(into: &bytes, ssrc: epoch)
+                _ = port.send(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(memory)), to: mirror)
+            }
         }
     }
 

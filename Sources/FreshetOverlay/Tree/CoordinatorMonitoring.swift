@@ -16,6 +16,7 @@ extension Coordinator {
             }
         }
         records[member].note(report.delivery)
+        noteUplink(member, report.uplinkKilobits)
         if member == source {
             if report.delivery.kilobits > 0 { noteRate(report.delivery.kilobits) }
             return refresh(member)

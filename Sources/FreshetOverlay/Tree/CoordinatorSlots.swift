@@ -24,7 +24,8 @@ extension Coordinator {
         slotsOfStripe[poorest] += slots
     }
 
-    /// Children of one stripe each: as the member said, bound by its uplink once the stream's rate is known.
+    /// Children of one stripe each: as the member said, bound by its uplink once the stream's rate is known. Who said
+    /// nothing has the usual number, or what fits in three quarters of what it measured, if that is less.
     private func slots(of index: Int) -> Int {
         let record = records[index]
         guard record.mayForward, record.reach != .closed else { return 0 }
@@ -37,6 +38,11 @@ extension Coordinator {
             slots = min(slots, Int(carried))
         } else if slots == .max {
             slots = configuration.defaultChildren * stripes
+            if record.measuredKilobits > 0, streamKilobits > 0 {
+                let usable = UInt64(record.measuredKilobits) * 3 / 4
+                let carried = usable * UInt64(configuration.stripeCount) / UInt64(streamKilobits)
+                slots = min(slots, Int(carried))
+            }
         }
         return min(slots, most)
     }
@@ -52,15 +58,22 @@ extension Coordinator {
     /// The source says how fast the stream is: what an uplink carries is known now, or is another number than before.
     mutating func noteRate(_ kilobits: UInt32) {
         streamKilobits = kilobits
-        guard kilobits > 0, records.contains(where: { $0.uplinkKilobits > 0 }) else { return }
+        guard kilobits > 0, records.contains(where: { $0.hasUplink }) else { return }
         // A rate varies; what changes by less than an eighth changes nobody's places.
         let change = Int64(kilobits) - Int64(slotKilobits)
         guard abs(change) * 8 > Int64(slotKilobits) else { return }
         slotKilobits = kilobits
         for member in records.indices
-        where !records[member].isRemoved && records[member].uplinkKilobits > 0 {
+        where !records[member].isRemoved && records[member].hasUplink {
             renewSlots(member)
         }
+    }
+
+    /// `member` has measured its uplink.
+    mutating func noteUplink(_ member: Int, _ kilobits: UInt32) {
+        if kilobits == 0 || kilobits == records[member].measuredKilobits { return }
+        records[member].measuredKilobits = kilobits
+        renewSlots(member)
     }
 
     mutating func renewSlots(_ member: Int) {

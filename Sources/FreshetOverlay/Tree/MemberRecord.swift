@@ -37,9 +37,12 @@ public struct MemberRecord: Sendable {
     public var coordinate = NetworkCoordinate()
     /// Children of one stripe each that its uplink carries.
     public var slotLimit: Int32 = 0
-    /// Whole streams that it gives at most, and kilobits a second; 0 when it did not say.
+    /// Whole streams that it gives at most; 0 when it did not say.
     var childLimit: UInt32 = 0
-    var uplinkKilobits: UInt32 = 0
+    /// What it says that its line carries out, kilobits a second; 0 when it did not say.
+    public internal(set) var uplinkKilobits: UInt32 = 0
+    /// What it measured where it did not say, kilobits a second; 0 when it did not.
+    public internal(set) var measuredKilobits: UInt32 = 0
     var mayForward = true
     /// Those it has, over all stripes.
     public var childCount: Int32 = 0
@@ -102,6 +105,9 @@ public struct MemberRecord: Sendable {
         self.joined = joined
         admitted = joined
     }
+
+    /// Something is known of its uplink.
+    var hasUplink: Bool { uplinkKilobits > 0 || measuredKilobits > 0 }
 
     mutating func note(_ delivery: DeliveryReport) {
         kilobits = delivery.kilobits

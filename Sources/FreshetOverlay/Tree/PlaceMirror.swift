@@ -5,8 +5,11 @@ public import FreshetWire
 /// without its attributes). A coordinator has two, at two ports: a NAT that maps a port by where its datagrams go shows
 /// itself by two addresses (RFC 5780 §4.3).
 ///
-/// The answer is as long as the question, so nobody can make a mirror send more than was sent to it, and its cookie lets
-/// whoever shows it to the coordinator prove that it hears what is sent to that address.
+/// It also tells when each packet of a train came (``LinkMessage/train(nonce:index:)``), by which a member measures its
+/// uplink.
+///
+/// The answer is never longer than the question, so nobody can make a mirror send more than was sent to it, and its
+/// cookie lets whoever shows it to the coordinator prove that it hears what is sent to that address.
 public struct PlaceMirror: Sendable {
     private let index: UInt8
     private let key: SipKey
@@ -28,16 +31,25 @@ public struct PlaceMirror: Sendable {
         return hash.tag()
     }
 
-    /// Writes the answer to `datagram`, which came from `address`, into `bytes`; its length, 0 when there is none.
-    public func answer(_ datagram: RawSpan, from address: PeerAddress, into bytes: inout MutableRawSpan)
-        -> Int
-    {
+    /// Writes the answer to `datagram`, which came from `address` at `arrival`, into `bytes`; its length, never more than
+    /// the datagram's, 0 when there is none.
+    public func answer(
+        _ datagram: RawSpan, from address: PeerAddress, arrival: Instant = .zero,
+        into bytes: inout MutableRawSpan
+    ) -> Int {
         guard datagram.byteCount >= LinkMessage.locateByteCount,
             var packets = CompoundPacket(parsing: datagram, allowsReducedSize: true),
-            let packet = packets.next(),
-            case .locate(let nonce)? = LinkMessage(packet)
+            let packet = packets.next()
         else { return 0 }
-        let sighting = Sighting(nonce: nonce, address: address, cookie: cookie(for: address, nonce: nonce))
-        return LinkMessage.located(sighting).write(into: &bytes, ssrc: 0)
+        switch LinkMessage(packet) {
+        case .locate(let nonce):
+            let cookie = cookie(for: address, nonce: nonce)
+            let sighting = Sighting(nonce: nonce, address: address, cookie: cookie)
+            return LinkMessage.located(sighting).write(into: &bytes, ssrc: 0)
+        case .train(let nonce, let index):
+            let stamp = UInt64(bitPattern: arrival.nanoseconds)
+            return LinkMessage.trained(nonce: nonce, index: index, stamp: stamp).write(into: &bytes, ssrc: 0)
+        default: return 0
+        }
     }
 }

@@ -80,6 +80,7 @@ public struct TreeNode: ~Copyable {
     var farewells = Farewells()
     var punches = Punches()
     var outside = OutsideSearch()
+    var uplink = UplinkProbe()
     var messages: [ControlMessage] = []
     var events: [TreeEvent] = []
     var eventHead = 0
@@ -353,6 +354,8 @@ public enum TreeEvent: Equatable, Sendable {
     case ended(Int64)
     /// A datagram to this address opens the NAT towards it.
     case punch(PeerAddress)
+    /// So many ``LinkMessage/train(nonce:index:)`` back to back, the first with index 0, to this address.
+    case train(PeerAddress, nonce: UInt64, count: Int)
     /// The node has handed over its children and is out.
     case left
     /// The coordinator will not have it, and why.

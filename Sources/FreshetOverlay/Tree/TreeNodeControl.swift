@@ -70,10 +70,7 @@ extension TreeNode {
         ticketKey = welcome.ticketKey
         slotLimit = Int(welcome.slotLimit)
         reportInterval = .milliseconds(Int64(welcome.reportMilliseconds))
-        if let coordinator = configuration.coordinator {
-            outside.begin(coordinator, welcome.mirrorPorts, nonce: welcome.mirrorNonce, now: now)
-            locate()
-        }
+        beginLocating(welcome)
         // The first report is spread, so that a burst of joins is no burst of reports.
         let spread = Int64(random.below(UInt64(max(1, welcome.reportMilliseconds))))
         reportDeadline = now + .milliseconds(spread)
@@ -198,6 +195,7 @@ extension TreeNode {
         message.highestSequence = highestTold
         message.slowChildren = slowChildren
         slowChildren = []
+        message.uplinkKilobits = uplink.kilobits
         message.delivery = delivery
         delivery.lostCount = 0
         delivery.repairedCount = 0

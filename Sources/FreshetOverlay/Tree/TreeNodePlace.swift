@@ -8,6 +8,25 @@ extension TreeNode {
         while let mirror = outside.next(now: now) { send(.locate(nonce: outside.nonce), to: mirror) }
         tellOutside()
         while let address = punches.next(now: now) { events.append(.punch(address)) }
+        if let train = uplink.next(now: now, &random) {
+            events.append(.train(train.mirror, nonce: train.nonce, count: UplinkProbe.packetCount))
+        }
+    }
+
+    /// The coordinator has mirrors: they are asked, and who does not say what its line carries measures that.
+    mutating func beginLocating(_ welcome: WelcomeMessage) {
+        guard var mirror = configuration.coordinator, let port = welcome.mirrorPorts.first else { return }
+        outside.begin(mirror, welcome.mirrorPorts, nonce: welcome.mirrorNonce, now: now)
+        let join = configuration.join
+        mirror.port = port
+        if join.forwards, join.uplinkKilobits == 0, join.childLimit == 0, !mirror.isLoopback {
+            uplink.begin(mirror, now: now)
+        }
+        locate()
+    }
+
+    mutating func noteTrained(_ nonce: UInt64, _ index: UInt8, _ stamp: UInt64, from mirror: PeerAddress) {
+        if !uplink.note(nonce, index, stamp, from: mirror) { tally.rejectedCount += 1 }
     }
 
     mutating func noteSighting(_ sighting: Sighting, from mirror: PeerAddress) {

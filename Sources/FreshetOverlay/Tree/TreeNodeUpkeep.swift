@@ -45,6 +45,8 @@ extension TreeNode {
         case .hello(let nonce): return noteHello(nonce, from: address)
         case .subscribe(let asked): return noteSubscription(asked, from: address)
         case .located(let sighting): return noteSighting(sighting, from: address)
+        case .trained(let nonce, let index, let stamp):
+            return noteTrained(nonce, index, stamp, from: address)
         default: break
         }
         guard let link = linkOfAddress[address], settleAddress(link, message, from: address) else {
@@ -119,6 +121,7 @@ extension TreeNode {
         var deadline = earliest(earliest(linkDeadline, reportDeadline), earliest(goodbyeDeadline, leavingAt))
         deadline = earliest(deadline, earliest(announcedEnd?.at, farewells.due))
         deadline = earliest(deadline, earliest(outside.deadline, punches.deadline))
+        deadline = earliest(deadline, uplink.deadline)
         for stripe in stripes.indices {
             if !stripes[stripe].children.isEmpty {
                 deadline = earliest(deadline, stripes[stripe].forwarded + configuration.pulseInterval)

@@ -357,7 +357,7 @@ struct TreeSimulation: ~Copyable {
         case .parentReplaced: break
         case .left:
             queue.insert(.gone, at: now + .milliseconds(1), target: index, cargo: lives[Int(index)])
-        case .refused, .ended, .punch, .childrenChanged, .linkMoved: break
+        case .refused, .ended, .punch, .childrenChanged, .linkMoved, .train: break
         }
     }
 

@@ -1,4 +1,4 @@
-/// What two neighbours of a tree say to each other on their link: RTCP APP packets named "FRSH", subtypes 16 to 29, beside
+/// What two neighbours of a tree say to each other on their link: RTCP APP packets named "FRSH", subtypes 16 to 31, beside
 /// RTP and RTCP on one UDP flow. Layouts are in the WireProtocol page.
 ///
 /// ``hello(nonce:)`` and ``cookie(nonce:cookie:)`` prove that an address hears what is sent to it; everything behind them
@@ -33,8 +33,12 @@ public enum LinkMessage: Equatable, Sendable {
     case locate(nonce: UInt64)
     /// A mirror's answer.
     case located(Sighting)
+    /// One packet of a train by which a member measures its uplink: 1200 bytes, all but a few of them nothing.
+    case train(nonce: UInt64, index: UInt8)
+    /// A mirror's answer: when the packet came, in nanoseconds of its own clock. 32 bytes.
+    case trained(nonce: UInt64, index: UInt8, stamp: UInt64)
 
-    /// The APP subtypes, 16 to 29.
+    /// The APP subtypes, 16 to 31.
     public enum Subtype {
         /// ``LinkMessage/hello(nonce:)``
         public static let hello = 16
@@ -64,11 +68,15 @@ public enum LinkMessage: Equatable, Sendable {
         public static let locate = 28
         /// ``LinkMessage/located(_:)``
         public static let located = 29
+        /// ``LinkMessage/train(nonce:index:)``
+        public static let train = 30
+        /// ``LinkMessage/trained(nonce:index:stamp:)``
+        public static let trained = 31
     }
 
     /// The version of the messages described here.
     public static let protocolVersion: UInt8 = 1
-    /// Bytes of the longest message, in a datagram of its own.
+    /// Bytes of the longest message but a ``train(nonce:index:)``, in a datagram of its own.
     public static let byteCountLimit = 96
     /// Bytes of a whole ``hello(nonce:)``.
     public static let helloByteCount = 44
@@ -76,6 +84,8 @@ public enum LinkMessage: Equatable, Sendable {
     public static let cookieByteCount = 32
     /// Bytes of a whole ``locate(nonce:)`` and of a whole ``located(_:)``.
     public static let locateByteCount = 52
+    /// Bytes of a whole ``train(nonce:index:)``.
+    public static let trainByteCount = 1_200
 }
 
 /// What a mirror of the coordinator saw of a member: where its datagrams come from.

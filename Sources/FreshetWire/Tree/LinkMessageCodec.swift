@@ -1,5 +1,5 @@
 extension LinkMessage {
-    /// The APP subtype, 16 to 29.
+    /// The APP subtype, 16 to 31.
     public var subtype: Int {
         switch self {
         case .hello: Subtype.hello
@@ -16,11 +16,13 @@ extension LinkMessage {
         case .leave: Subtype.leave
         case .locate: Subtype.locate
         case .located: Subtype.located
+        case .train: Subtype.train
+        case .trained: Subtype.trained
         }
     }
 
     /// Writes the message as a datagram of its own (RFC 5506: no report in front); its length in bytes, 0 when it does not
-    /// fit. ``byteCountLimit`` bytes are always enough.
+    /// fit. ``byteCountLimit`` bytes are always enough, but for a train ``trainByteCount``.
     public func write(into bytes: inout MutableRawSpan, ssrc: UInt32) -> Int {
         var compound = CompoundWriter(&bytes)
         let total = 12 &+ bodyByteCount
@@ -43,6 +45,8 @@ extension LinkMessage {
         case .handover: 12
         case .leave: 8
         case .locate, .located: LinkMessage.locateByteCount - 12
+        case .train: LinkMessage.trainByteCount - 12
+        case .trained: 20
         }
     }
 
@@ -92,6 +96,14 @@ extension LinkMessage {
             body.write(sighting.address.low)
             body.write(UInt32(sighting.address.port))
             body.write(sighting.cookie)
+        case .train(let nonce, let index):
+            writeHead(&body, index)
+            body.write(nonce)
+            for _ in 0..<(LinkMessage.trainByteCount - 24) / 4 { body.write(0 as UInt32) }
+        case .trained(let nonce, let index, let stamp):
+            writeHead(&body, index)
+            body.write(nonce)
+            body.write(stamp)
         default:
             writeUpkeep(into: &body)
         }
@@ -170,6 +182,14 @@ extension LinkMessage {
         case Subtype.located:
             guard let sighting = Sighting(&body) else { return nil }
             self = .located(sighting)
+        case Subtype.train:
+            guard body.remainingByteCount >= LinkMessage.trainByteCount - 16, let nonce = body.uint64() else {
+                return nil
+            }
+            self = .train(nonce: nonce, index: detail)
+        case Subtype.trained:
+            guard let nonce = body.uint64(), let stamp = body.uint64() else { return nil }
+            self = .trained(nonce: nonce, index: detail, stamp: stamp)
         default:
             guard let token = body.uint32() else { return nil }
             self.init(packet.applicationSubtype, token, detail, stripes, &body)
@@ -229,7 +249,7 @@ extension LinkMessage {
     /// The token that the message carries; `nil` before there is one.
     public var token: UInt32? {
         switch self {
-        case .hello, .cookie, .subscribe, .locate, .located: nil
+        case .hello, .cookie, .subscribe, .locate, .located, .train, .trained: nil
         case .accept(let token, _), .refuse(let token, _), .ping(let token, _), .pong(let token, _, _),
             .pulse(let token, _), .activate(let token, _), .path(let token, _), .handover(let token, _, _),
             .leave(let token, _, _):

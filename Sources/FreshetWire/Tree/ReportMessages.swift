@@ -43,6 +43,8 @@ public struct ReportMessage: Equatable, Sendable {
     public var coordinate: NetworkCoordinate?
     /// The highest extended sequence number it has.
     public var highestSequence: Int64 = 0
+    /// What its line carries out, as it measured, kilobits a second; 0 when it does not know or was told.
+    public var uplinkKilobits: UInt32 = 0
     /// How the stream reached it since its last report.
     public var delivery = DeliveryReport()
 
@@ -59,6 +61,7 @@ public struct ReportMessage: Equatable, Sendable {
         }
         coordinate = try fields.coordinate("coordinate")
         highestSequence = try fields.integer("highest", in: Int64.min...Int64.max, default: 0)
+        uplinkKilobits = try fields.integer("uplink", in: 0...100_000_000, default: 0)
         delivery = try DeliveryReport(fields)
     }
 
@@ -70,6 +73,7 @@ public struct ReportMessage: Equatable, Sendable {
         if !slowChildren.isEmpty { writer.member("slow", slowChildren.map(\.number)) }
         if let coordinate { writer.member("coordinate", coordinate) }
         writer.member("highest", highestSequence)
+        if uplinkKilobits != 0 { writer.member("uplink", uplinkKilobits) }
         delivery.write(into: &writer)
     }
 }

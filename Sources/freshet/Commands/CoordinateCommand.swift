@@ -43,7 +43,8 @@ struct CoordinateCommand {
         SIGTERM, 1 could not go on, 2 wrong usage.
         """
     private static let valued = [
-        "listen", "host", "stream", "token", "source-token", "certificate", "key", "depth", "children", "stripes", "backups",
+        "listen", "host", "stream", "token", "source-token", "certificate", "key", "depth", "children",
+        "stripes", "backups",
         "wait", "members", "connections", "per-address", "seed",
     ]
 

@@ -17,6 +17,7 @@ struct TopCommand {
 
         Columns: the member's number, indented below its parent; what it is; depth (the source is 0); rate of what comes,
         Mbit/s; packets in time of 1000; lost and repaired in all; latency, ms; children of its places;
+        uplink, Mbit/s, with ~ as it was measured;
         reach (open; mapped: behind a NAT that lets in whom it expects; closed: behind one that does not, a leaf); address.
 
         Exit status: 0 done (or ended by Ctrl-C), 1 no such stream or not let in, 2 wrong usage.

@@ -5,7 +5,8 @@ import Testing
     private static let pin = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 
     @Test func `all parts are read and written again`() throws {
-        let text = "freshet://origin.example:7411/late%20show?pin=\(ControlURLTests.pin)&token=a%26b&source=c%3Dd"
+        let text =
+            "freshet://origin.example:7411/late%20show?pin=\(ControlURLTests.pin)&token=a%26b&source=c%3Dd"
         let url = try ControlURL(text)
         #expect(url.host == "origin.example")
         #expect(url.port == 7411)

@@ -63,6 +63,7 @@ import Testing
         report.slowChildren = [MemberID(5)]
         report.coordinate = join.coordinate
         report.highestSequence = 1 << 40
+        report.uplinkKilobits = 7_900
         return [
             .join(join), .join(JoinMessage()), .welcome(welcome),
             .probe(ProbeMessage(serial: 1, fill: "xxxx")),

@@ -36,12 +36,13 @@ import Testing
             .handover(token: 1, stripes: StripeSet(1), milliseconds: 1_000),
             .leave(token: 1, stripes: StripeSet(1), keepsPlace: true), .locate(nonce: 12),
             .located(Sighting(nonce: 12, address: PeerAddress("[2001:db8::1]:5004")!, cookie: 13)),
+            .train(nonce: 14, index: 7), .trained(nonce: 14, index: 7, stamp: .max),
         ]
     }()
 
     private func wire(_ message: LinkMessage) -> Wire {
         var count = 0
-        var wire = Wire(byteCount: LinkMessage.byteCountLimit) {
+        var wire = Wire(byteCount: LinkMessage.trainByteCount) {
             count = message.write(into: &$0, ssrc: 0x1020_3040)
         }
         wire.bytes.removeSubrange(count...)
@@ -65,6 +66,9 @@ import Testing
         let told = wire(.located(Sighting(nonce: 1, address: PeerAddress(v4: 1, port: 2), cookie: 3))).bytes
             .count
         #expect(asked == LinkMessage.locateByteCount && told == asked)
+        let train = wire(.train(nonce: 1, index: 2)).bytes.count
+        #expect(train == LinkMessage.trainByteCount)
+        #expect(wire(.trained(nonce: 1, index: 2, stamp: 3)).bytes.count == 32)
         var short = wire(.locate(nonce: 1))
         short.bytes.removeLast(4)
         short.bytes[3] -= 1
