@@ -110,7 +110,7 @@ public struct RepairLoop: ~Copyable {
         sending.budgetFloor = 64 * 60
         sending.makesParity = scenario.hasParity
         sending.parityPacketByteCount = 64
-        if scenario.hasParity { decoder = RLCDecoder(window: 512, symbolByteCount: 66) }
+        if scenario.hasParity { decoder = RLCDecoder(window: RLCDecoder.usualWindow, symbolByteCount: 66) }
         sender = RepairSender(sending, random: random.split(by: 1))
         var receiving = RepairReceiver.Configuration(
             latency: scenario.latency, ssrc: 99, name: CanonicalName("receiver"))

@@ -38,6 +38,10 @@ public struct RLCDecoder: ~Copyable {
     /// What was made of the repairs so far.
     public private(set) var totals = Totals()
 
+    /// The window of a Freshet receiver: with what it keeps besides, parity is of use that comes 1536 packets after those
+    /// that it protects.
+    public static let usualWindow = 1024
+
     /// The most losses solved for at once.
     static let equationLimit = 128
 

@@ -44,8 +44,6 @@ final class FECReceiver {
     @exclusivity(unchecked) private var firstSequence: Int64?
     @exclusivity(unchecked) private var epoch: UInt32 = 0
 
-    /// The packets of the last `windowLimit` are enough for all windows that a Freshet sender makes.
-    private static let windowLimit = 512
     /// Two matrices of the largest size, and more than most windows.
     private static let probation = 256
     private static let packetByteCount = 1472
@@ -96,7 +94,7 @@ final class FECReceiver {
 
     private func makeWindow() {
         window = RLCDecoder(
-            window: FECReceiver.windowLimit, symbolByteCount: FECReceiver.packetByteCount + 2)
+            window: RLCDecoder.usualWindow, symbolByteCount: FECReceiver.packetByteCount + 2)
     }
 
     private func makeMatrix() { matrix = ParityRecoverer(packetByteCount: FECReceiver.packetByteCount) }

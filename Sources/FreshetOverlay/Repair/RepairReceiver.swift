@@ -1,3 +1,4 @@
+internal import FreshetCoding
 public import FreshetCore
 public import FreshetWire
 
@@ -140,9 +141,9 @@ public struct RepairReceiver: ~Copyable {
 
     /// From which loss on, in parts per million, a plain RIST source is asked twice for one copy.
     static let repeatFrom = 20_000
-    /// With so many packets in a round trip, parity in answer finds the packets of its window gone from the decoder, which
-    /// keeps 512: copies are asked for.
-    static let parityReach: Int64 = 448
+    /// With so many packets in a round trip, parity in answer finds the packets of its window gone from the decoder:
+    /// copies are asked for.
+    static let parityReach = Int64(RLCDecoder.usualWindow) * 7 / 8
     /// The most entries in one RIST request.
     static let nackLimit = 240
     /// A packet this far ahead of all others needs another one nearby to be believed.
