@@ -122,7 +122,11 @@ private final class Case {
             print("a tree's relay: \(error)")
             failedCount += 1
         }
-        print("\(lines.count + 1 - failedCount) passed, \(failedCount) failed")
+        do { if try !passesLink() { failedCount += 1 } } catch {
+            print("a lossy way: \(error)")
+            failedCount += 1
+        }
+        print("\(lines.count + 2 - failedCount) passed, \(failedCount) failed")
         exit(failedCount == 0 ? 0 : 1)
     }
 
@@ -133,6 +137,17 @@ private final class Case {
         let (allocations, packets) = tree.measure()
         print("a tree's relay with four children: \(allocations) allocations for \(packets) packets")
         return allocations == 0 && packets > 500
+    }
+
+    private static func passesLink() throws -> Bool {
+        let link = try LinkCase(
+            source: { StageBox(EndlessStream(), context: $0) },
+            sink: { StageBox(CountingSink(), context: $0) })
+        let (allocations, packets, repairs) = link.measure()
+        print(
+            "over a lossy way: \(allocations) allocations for \(packets) packets, \(repairs) of them sent again"
+        )
+        return allocations == 0 && packets > 500 && repairs > 5
     }
 
     private static func passes(_ names: [String]) throws -> Bool {

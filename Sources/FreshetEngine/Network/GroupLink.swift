@@ -87,14 +87,21 @@ final class GroupLink {
             // Members hear media at the group's port only: what is for one goes to his segment.
             var kind = Kind.segmentRepair
             if case .group = repair.destination { kind = .repair }
-            let address = media
-            context.counters.add(.repairsOut)
-            context.counters.add(.repairBytesOut, repair.packet.byteCount)
-            send(kind, repair.packet.bytes, address)
+            give(repair.takePacket(), kind, context: &context, send)
         }
         let refused = node.counts.refused &+ node.counts.overLimit &+ node.counts.ignored
         context.counters.add(.requestsRefused, Int(refused &- toldRefused))
         toldRefused = refused
+    }
+
+    /// A function of its own: in the loop the compiler puts each repair on the heap.
+    private func give(
+        _ packet: borrowing Packet, _ kind: Kind, context: inout StageContext,
+        _ send: (GroupLink.Kind, RawSpan, SocketAddress) -> Void
+    ) {
+        context.counters.add(.repairsOut)
+        context.counters.add(.repairBytesOut, packet.byteCount)
+        send(kind, packet.bytes, media)
     }
 
     private func address(of destination: Destination, _ group: SocketAddress) -> SocketAddress? {

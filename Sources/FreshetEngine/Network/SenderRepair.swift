@@ -229,10 +229,18 @@ final class SenderRepair {
     private func sendRepairs(_ destinations: borrowing DestinationSet, context: inout StageContext) {
         while let repair = node.nextRepair(pool: context.pool, now: context.now) {
             guard let place = peers.place(of: repair.peer) else { continue }
-            destinations.channel(place.index).sendMedia(repair.packet.bytes, to: place.media)
             context.counters.add(repair.isParity ? .parityOut : .repairsOut)
-            context.counters.add(.repairBytesOut, repair.packet.byteCount)
+            send(repair.takePacket(), destinations.channel(place.index), to: place.media, context: &context)
         }
+    }
+
+    /// A function of its own: in the loop the compiler puts each repair on the heap.
+    private func send(
+        _ packet: borrowing Packet, _ channel: SocketGroup, to address: SocketAddress,
+        context: inout StageContext
+    ) {
+        channel.sendMedia(packet.bytes, to: address)
+        context.counters.add(.repairBytesOut, packet.byteCount)
     }
 
     private func sendReplies(_ destinations: borrowing DestinationSet, context: inout StageContext) {
