@@ -24,6 +24,10 @@ struct TreeSendStage: Stage, ~Copyable {
                     "stripes", .integer(1...15), default: "1",
                     "split the stream in so many parts, each with a tree of its own"),
                 StageParameter(
+                    "parity", .flag, default: "false",
+                    "one more stripe with parity, so that a stripe whose relay fails is bridged without asking"
+                ),
+                StageParameter(
                     "pass", .flag, default: "true",
                     "give the packets to the stages behind; false: to the tree only"),
             ] + TreePlace.parameters,

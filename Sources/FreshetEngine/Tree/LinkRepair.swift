@@ -75,8 +75,14 @@ final class LinkRepair {
     func note(_ packet: borrowing Packet, stripe: Int, now: Instant) {
         if stripe < stripes.count {
             let info = packet.info
+            var isRetransmission = info.flags.contains(.isRetransmission)
+            if info.flags.contains(.isFromParity) {
+                // It is as good as come: what is behind it on its stripe has no hole here.
+                stripes[stripe].receiver.noteFilled(info.extendedSequence, arrival: now)
+                isRetransmission = false
+            }
             stripes[stripe].receiver.note(
-                sequence: info.extendedSequence, isRetransmission: info.flags.contains(.isRetransmission),
+                sequence: info.extendedSequence, isRetransmission: isRetransmission,
                 mediaSSRC: info.ssrc, byteCount: packet.byteCount, arrival: now)
             if isYoung { noteHead(info, now) }
         }

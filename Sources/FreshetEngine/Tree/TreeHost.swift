@@ -49,6 +49,7 @@ final class TreeHost {
         options.streamNames = [url.name]
         options.seed = context.random.next()
         options.tree.stripeCount = arguments.integer("stripes") ?? 1
+        options.tree.hasParity = arguments.flag("parity")
         options.tree.waitForMembers = arguments.integer("wait-viewers") ?? 0
         do {
             let service = try CoordinatorService.start(options)

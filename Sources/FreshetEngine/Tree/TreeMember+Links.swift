@@ -98,6 +98,9 @@ extension TreeMember {
         guard link >= 0, node.epoch != 0, header.sourceSSRC == node.epoch else {
             return context.drop(packet, .foreign)
         }
+        if header.payloadType == RLCRepairHeader.payloadType, node.hasParityStripe {
+            return takeParity(packet, from: link, into: &output, delivers: delivers, context: &context)
+        }
         guard align(), let number = extend(header.sequenceNumber) else {
             return context.drop(packet, .foreign)
         }
@@ -119,7 +122,9 @@ extension TreeMember {
         let noted = node.note(number, from: link, now: context.now)
         guard noted.isNew else { return context.drop(packet, .duplicate) }
         keep(packet, stripe: noted.stripe, now: context.now)
+        parity?.note(packet)
         if delivers, !outlet.give(packet, to: &output) { context.counters.add(.queueDrops) }
+        if parity != nil { takeRecovered(into: &output, delivers: delivers, context: &context) }
     }
 
     /// Knows at which multiple of 65 536 the stream's numbers are; false while nobody has said so.
@@ -136,6 +141,7 @@ extension TreeMember {
             isAligned = false
             epochCount &+= 1
             repair.restart()
+            parity = nil
             start.reset()
             began = nil
         }
@@ -145,6 +151,7 @@ extension TreeMember {
         suspect = nil
         sequence.reset(near: known)
         repair.split(into: node.stripeCount)
+        _ = hasParity()
         return true
     }
 

@@ -51,6 +51,9 @@ final class TreeMember {
     @exclusivity(unchecked) var outlet = MemberOutlet()
     @exclusivity(unchecked) var replay = HistoryReplay()
     @exclusivity(unchecked) var start = StreamStart()
+    @exclusivity(unchecked) var parity: ParityStripe?
+    /// Where packets that are made here come from.
+    let pool: PacketPool
     /// Where links lead; the same numbers as the node's.
     @exclusivity(unchecked) var addresses: [SocketAddress?] = []
     @exclusivity(unchecked) var linkOfAddress: [SocketAddress: Int] = [:]
@@ -88,6 +91,7 @@ final class TreeMember {
     init(_ options: Options, control: MemberChannel, context: inout StageContext) throws(StageError) {
         do { port = try LinkPort(options.address) } catch { throw .failure(error.message) }
         self.control = control
+        pool = context.pool
         latency = options.repair.latency
         batch = options.batch
         var configuration = options.node
@@ -243,6 +247,7 @@ final class TreeMember {
         let noted = node.note(info.extendedSequence, from: nil, now: now)
         guard noted.isNew else { return }
         keep(packet, stripe: noted.stripe, now: now)
+        sendParity(behind: packet, now: now)
     }
 
     /// The source has given everything.

@@ -27,6 +27,8 @@ public struct TreeNode: ~Copyable {
     /// Stripes, parity not counted.
     public internal(set) var stripeCount = 1
     var hasParity = false
+    /// A stripe of parity is behind the others.
+    public var hasParityStripe: Bool { hasParity }
     var slotLimit = 0
     var ticketKey = SipKey(low: 0, high: 0)
     var era: UInt32 = 0

@@ -42,6 +42,26 @@ struct TreeTests {
         }
     }
 
+    @Test("Four stripes and parity come together again, byte for byte, though a relay is killed")
+    func parity() async throws {
+        try await Turnstile.shared.pass {
+            let tree = try await RealTree(
+                clip, "--children", "2", "--wait-viewers", "6", "--speed", "2", "--stripes", "4", "--parity")
+            let relays = try (0..<2).map { _ in try tree.start("relay", "URL", "--children", "4") }
+            let recorders = try (0..<4).map {
+                try tree.record("\($0).ts", "--children", "2", "--latency", "800")
+            }
+            let size = fileSize(clip)
+            try await wait(for: "the stream", within: 30) {
+                recorders.contains { fileSize($0.file) > size / 3 }
+            }
+            relays[0].signal(SIGKILL)
+            try await tree.expectExact(recorders, clip)
+            let other = try await relays[1].end(within: 10)
+            #expect(other.status == 0, "\(other)")
+        }
+    }
+
     @Test(
         "A relay that is killed, stopped or told to end is replaced before a packet is missed",
         arguments: [
