@@ -43,7 +43,9 @@ final class TransportStreamSource {
     /// Puts packets in `output` until it is full or what was read at once is used up; false at the end.
     func read(into output: inout PacketBatch, context: inout StageContext) throws(StageError) -> Bool {
         if output.isFull || context.pool.freeCount == 0 { return true }
-        if canScatter, start == end, !isAtEnd, try readScattered(into: &output, context: &context) { return true }
+        if canScatter, start == end, !isAtEnd, try readScattered(into: &output, context: &context) {
+            return true
+        }
         var byteCount = nextPiece(context: &context)
         // A call that gives nothing says that it is idle or at the end: nobody would call again.
         while byteCount == 0 {
