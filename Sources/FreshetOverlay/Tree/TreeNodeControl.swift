@@ -10,7 +10,7 @@ extension TreeNode {
         messages.removeAll()
         var join = configuration.join
         join.resuming = member
-        join.proof = JoinMessage.proof(of: member, under: ticketKey)
+        if member != .none { join.proof = JoinMessage.proof(of: member, under: ticketKey) }
         if !routers.isEmpty { join.routers = routers }
         join.coordinate = coordinate.errorPerMille < 1000 ? coordinate : nil
         if member != .none { join.places = placeReports(closing: false) }
