@@ -48,6 +48,34 @@ import Testing
         }
     }
 
+    /// Two in five are behind a port-restricted cone and forward like others; one in five behind a symmetric NAT is a leaf.
+    @Test(arguments: 1...3)
+    func throughNatsATreeIsWholeAndStaysSoWhenRelaysFail(seed: Int) throws {
+        var settings = TreeWorld.Settings()
+        settings.seed = UInt64(seed)
+        settings.viewers = 50
+        settings.stripeCount = seed == 3 ? 4 : 1
+        settings.conePerMille = 400
+        settings.symmetricPerMille = 200
+        let world = TreeWorld(settings)
+        world.run(until: .seconds(8))
+        #expect(world.structureProblems() == [])
+        let cones = world.survivors.filter { world.nats[$0]?.isSymmetric == false }
+        let inner = cones.filter { world.hosts[$0].node.childCount > 0 }
+        try #require(inner.count >= 3)
+        for _ in 0..<3 {
+            guard let victim = inner.first(where: { world.hosts[$0].isAlive }) else { break }
+            world.crash(victim)
+            world.run(until: (world.now - .zero) + .seconds(4))
+            #expect(world.structureProblems() == [])
+        }
+        #expect(world.hurt() == [])
+        #expect(world.problems == [])
+        for index in world.survivors where world.nats[index]?.isSymmetric == true {
+            #expect(world.hosts[index].node.childCount == 0)
+        }
+    }
+
     @Test func aBranchKeepsItsShapeWhenItsTopIsMoved() throws {
         var settings = TreeWorld.Settings()
         settings.viewers = 60

@@ -23,6 +23,10 @@ final class TreeWorld {
         var checksText = true
         /// Between one join and the next.
         var joinInterval: Nanoseconds = .milliseconds(5)
+        /// Of a thousand viewers so many are behind a NAT that maps them the same way towards everybody, and behind one
+        /// that does not.
+        var conePerMille: UInt64 = 0
+        var symmetricPerMille: UInt64 = 0
         var configure: (inout CoordinatorConfiguration) -> Void = { _ in }
     }
 
@@ -73,12 +77,15 @@ final class TreeWorld {
         var node: Int
         var peer: Int
         var kind: Kind
+        /// From where a datagram seems to come, and to where it was sent.
+        var way: (from: PeerAddress, to: PeerAddress)?
     }
 
     let settings: Settings
     var now = Instant.zero
     var random: PRNG
     var hosts: [Host] = []
+    var nats: [Int: Nat] = [:]
     var coordinator: Coordinator
     var isCoordinatorUp = true
     var coordinatorWake = Instant.distantFuture
@@ -113,6 +120,10 @@ final class TreeWorld {
         var configuration = CoordinatorConfiguration()
         configuration.stream = "show"
         configuration.stripeCount = settings.stripeCount
+        if settings.conePerMille + settings.symmetricPerMille > 0 {
+            configuration.mirrorPorts = mirrorPorts
+            configuration.mirrorKey = mirrorKey
+        }
         settings.configure(&configuration)
         return Coordinator(configuration: configuration, key: SipKey(low: 5, high: 6), random: random)
     }
@@ -128,6 +139,11 @@ final class TreeWorld {
             configuration.join.childLimit = UInt32(settings.sourceChildren)
         } else if index > settings.viewers, index <= settings.viewers + settings.standbys {
             configuration.join.role = .standby
+        }
+        if settings.conePerMille + settings.symmetricPerMille > 0 {
+            nats[index] = makeNat(index)
+            if index > 0 { configuration.coordinator = TreeWorld.coordinatorAddress }
+            if nats[index] != nil { configuration.join.addresses = [TreeWorld.insideAddress] }
         }
         if settings.children == 0, index > 0 { configuration.join.forwards = false }
         let x = Int64(random.below(UInt64(settings.extent)))
@@ -150,9 +166,12 @@ final class TreeWorld {
         schedule(span, 0, 0, .call(calls.count - 1))
     }
 
-    func schedule(_ span: Nanoseconds, _ node: Int, _ peer: Int, _ kind: Kind) {
+    func schedule(
+        _ span: Nanoseconds, _ node: Int, _ peer: Int, _ kind: Kind,
+        way: (from: PeerAddress, to: PeerAddress)? = nil
+    ) {
         order += 1
-        push(Event(at: now + span, order: order, node: node, peer: peer, kind: kind))
+        push(Event(at: now + span, order: order, node: node, peer: peer, kind: kind, way: way))
     }
 
     private func isBefore(_ a: Event, _ b: Event) -> Bool {
@@ -232,12 +251,14 @@ final class TreeWorld {
     }
 
     private func handle(_ event: Event, _ host: Host) {
+        let sender = event.way?.from ?? TreeWorld.address(event.peer)
+        if let way = event.way, !letsIn(event.node, from: way.from, at: way.to) { return }
         switch event.kind {
         case .packet(let sequence):
-            if !host.isDeaf { take(sequence, at: event.node, from: event.peer) }
+            if !host.isDeaf { take(sequence, at: event.node, from: sender) }
         case .datagram(let bytes):
             if !host.isDeaf {
-                _ = host.node.read(bytes.span.bytes, from: TreeWorld.address(event.peer), now: now)
+                _ = host.node.read(bytes.span.bytes, from: sender, now: now)
             }
         case .control(let message):
             guard event.peer == Int(host.connection) else { return }
@@ -250,7 +271,7 @@ final class TreeWorld {
             }
         case .repair(let sequence, let tries): askRepair(sequence, tries, event.node)
         case .repaired(let sequence):
-            if !host.isDeaf { take(sequence, at: event.node, from: event.peer) }
+            if !host.isDeaf { take(sequence, at: event.node, from: sender) }
         default: break
         }
     }
@@ -259,15 +280,15 @@ final class TreeWorld {
         guard isEmitting, hosts[0].isAlive else { return }
         let sequence = TreeWorld.firstSequence + Int64(emitted.count)
         emitted.append(now)
-        take(sequence, at: 0, from: -1)
+        take(sequence, at: 0, from: nil)
         drain(0)
         schedule(settings.packetInterval, 0, 0, .emit)
     }
 
-    private func take(_ sequence: Int64, at index: Int, from peer: Int) {
+    private func take(_ sequence: Int64, at index: Int, from sender: PeerAddress?) {
         let host = hosts[index]
-        let link = peer < 0 ? nil : host.node.link(to: TreeWorld.address(peer))
-        if peer >= 0, link == nil { return }
+        let link = sender.flatMap { host.node.link(to: $0) }
+        if sender != nil, link == nil { return }
         let before = host.node.highestSequence
         let noted = host.node.note(sequence, from: link, now: now)
         guard noted.isNew else { return }
@@ -277,7 +298,8 @@ final class TreeWorld {
         for child in host.node.forwardLinks(of: noted.stripe) {
             forward(sequence, from: index, to: Int(child))
         }
-        guard settings.lossPerMille > 0, peer >= 0, let before, sequence > before + 1, sequence - before < 200
+        guard settings.lossPerMille > 0, sender != nil, let before, sequence > before + 1,
+            sequence - before < 200
         else {
             return
         }
@@ -286,14 +308,14 @@ final class TreeWorld {
 
     private func forward(_ sequence: Int64, from index: Int, to link: Int) {
         guard let address = hosts[index].node.address(of: link) else { return }
-        send(.packet(sequence), from: index, to: TreeWorld.index(of: address))
+        send(.packet(sequence), from: index, to: address)
         hosts[index].sentPackets += 1
     }
 
-    func send(_ kind: Kind, from: Int, to: Int) {
+    func send(_ kind: Kind, from: Int, to: Int, way: (from: PeerAddress, to: PeerAddress)) {
         guard hosts.indices.contains(to) else { return }
         if settings.lossPerMille > 0, random.chance(settings.lossPerMille, in: 1000) { return }
-        schedule(delay(from, to) + .microseconds(Int64(random.below(500))), to, from, kind)
+        schedule(delay(from, to) + .microseconds(Int64(random.below(500))), to, from, kind, way: way)
     }
 
     /// Hop repair as a model: the parent is asked, then backups; the answer takes a round trip.
@@ -338,9 +360,7 @@ final class TreeWorld {
             var span = bytes.mutableSpan
             var raw = span.mutableBytes
             guard let transmit = host.node.nextTransmit(into: &raw) else { break }
-            send(
-                .datagram(Array(bytes.prefix(transmit.byteCount))), from: index,
-                to: TreeWorld.index(of: transmit.address))
+            send(.datagram(Array(bytes.prefix(transmit.byteCount))), from: index, to: transmit.address)
         }
         while let message = host.node.nextMessage() {
             let text = message.text
@@ -374,6 +394,7 @@ final class TreeWorld {
             }
         case .parentChanged: hosts[index].movedAt.append(now)
         case .ended: hosts[index].hasEnded = true
+        case .punch(let address): send(.datagram([0]), from: index, to: address)
         case .left:
             hosts[index].hasLeft = true
             drainSoon(index)

@@ -171,4 +171,50 @@ import Testing
         _ = source
         service.stop()
     }
+
+    @Test func `a flood at the mirrors keeps nobody from joining, and they answer on`() throws {
+        let service = try start()
+        let source = try ServiceClient(service.sourceURL(name: "show"), seed: 1)
+        try source.join(.source, port: 5_000)
+        let welcome = try source.welcome()
+        #expect(welcome.mirrorPorts.count == 2)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 1_200, alignment: 8)
+        defer { memory.deallocate() }
+        var bytes = MutableRawSpan(_unsafeBytes: memory)
+        let count = LinkMessage.locate(nonce: 7).write(into: &bytes, ssrc: 0)
+        let asked = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[..<count]))
+        // Answers that nobody reads.
+        let flood = try UDPSocket(.ipv4)
+        let host = try #require(SocketAddress("127.0.0.1", port: 0))
+        try flood.bind(host, isShared: false)
+        func pour() {
+            for _ in 0..<5_000 {
+                for port in welcome.mirrorPorts { _ = flood.send(asked, to: host.with(port: port)) }
+            }
+        }
+        pour()
+        let viewer = try ServiceClient(service.joinURL(name: "show"), seed: 2)
+        try viewer.join(.viewer, port: 5_002)
+        pour()
+        #expect(try viewer.assign().offers.count == 1)
+        // Who asks is answered.
+        let socket = try UDPSocket(.ipv4)
+        try socket.bind(host, isShared: false)
+        let pool = PacketPool(slotCount: 8)
+        do {
+            var reader = DatagramReader(capacity: 4)
+            try wait {
+                _ = socket.send(asked, to: host.with(port: welcome.mirrorPorts[1]))
+                let now = MonotonicClock.now
+                guard case .success(let count) = reader.receive(socket, limit: 4, pool: pool, now: now),
+                    count > 0, let packet = reader.next(pool: pool)
+                else { return false }
+                while reader.next(pool: pool) != nil {}
+                return packet.byteCount == LinkMessage.locateByteCount
+            }
+        }
+        // The reader's packets are the pool's.
+        withExtendedLifetime(pool) {}
+        service.stop()
+    }
 }

@@ -109,4 +109,59 @@ struct TreeNatTests {
             try await town.expectExact(recorders)
         }
     }
+
+    @Test(
+        "A relay behind a NAT that is killed is replaced by one behind another NAT before a packet is missed")
+    func failure() async throws {
+        try await Turnstile.shared.pass {
+            let town = try await Town(
+                clip, street: 1, homes: [(.cone, 1), (.cone, 1), (.cone, 1)], "--children", "2",
+                "--wait-viewers", "3", "--speed", "2")
+            let relays = try (1...2).map {
+                try town.network.start("home\($0)-1", "relay", town.source.url, "--children", "4")
+            }
+            for home in 1...2 {
+                try await town.waitFor(NatNetwork.router(home)) { $0["reach"] as? String == "mapped" }
+            }
+            let recorder = try town.record("home3-1", "--no-forward")
+            let size = fileSize(clip)
+            try await wait(for: "the stream", within: 30) { fileSize(recorder.file) > size / 4 }
+            // Only the parent feeds anybody.
+            let isFirst = (town.member(NatNetwork.router(1))?["children"] as? Int ?? 0) > 0
+            relays[isFirst ? 0 : 1].signal(SIGKILL)
+            try await town.expectExact([recorder])
+            #expect(recorder.0.errors.contains("a parent fell silent"), "\(recorder.0.errors)")
+            let other = try await relays[isFirst ? 1 : 0].end(within: 10)
+            #expect(other.status == 0, "\(other)")
+        }
+    }
+
+    @Test("A source behind a NAT, at a coordinator outside, reaches one outside and one behind another NAT")
+    func sourceInside() async throws {
+        try await Turnstile.shared.pass {
+            let scratch = try Scratch()
+            let network = try await NatNetwork(streetHosts: 2, homes: [(.cone, 1), (.cone, 1)])
+            let listen = "\(NatNetwork.street(1)):7400"
+            let coordinator = try network.start(
+                "street1", "coordinate", "--listen", listen, "--stream", "show")
+            try await wait(for: "the URLs") { coordinator.output.split(separator: "\n").count == 2 }
+            let urls = coordinator.output.split(separator: "\n").map { String($0) }
+            let source = try network.start(
+                "home1-1", "send", clip, "--to", urls[1], "--children", "2", "--speed", "2")
+            let viewers = try ["street2", "home2-1"].map { host in
+                try network.start(
+                    host, "record", urls[0], scratch.file("\(host).ts"), "--no-forward", "--latency", "800")
+            }
+            let sent = try await source.end(within: 60)
+            #expect(sent.status == 0, "\(sent)")
+            let whole = try Data(contentsOf: URL(fileURLWithPath: clip))
+            for (viewer, host) in zip(viewers, ["street2", "home2-1"]) {
+                let ended = try await viewer.end(within: 15)
+                #expect(ended.status == 0, "\(ended)")
+                let got = try Data(contentsOf: URL(fileURLWithPath: scratch.file("\(host).ts")))
+                #expect(got.count > 188 && whole.suffix(got.count) == got, "\(host): \(got.count)")
+            }
+            try await coordinator.stop()
+        }
+    }
 }
