@@ -38,15 +38,16 @@ extension GroupRepair {
 
     /// Whom a new hole is asked of first: the segment where somebody there answers and is nearer than the
     /// source. The elected one asks beyond at once when its segment seldom had what it missed (but for one
-    /// in eight, to notice when that changes; one in 128 where the whole group waits for it to call); the others wait for
-    /// its announcement in that case.
+    /// in eight, to notice when that changes); the others wait for its announcement in that case. One for which the
+    /// whole group waits asks beyond unless its segment did help: who has the packet there hears that, too, and answers.
     private mutating func firstScope(now: Instant) -> RepairScope {
         guard mode == .multicast, election.hasRepairer, segmentAnswer.smoothed * 2 < groupRoundTrip else {
             return .group
         }
         guard election.isElected else { return .segment }
         guard let heard = neighbourHeard, now - heard < .seconds(10) else { return .group }
-        return segmentHelp >= 64 || random.chance(1, in: groupRole.isCaller ? 128 : 8) ? .segment : .group
+        if groupRole.isCaller { return hasSegmentHelped && segmentHelp >= 64 ? .segment : .group }
+        return segmentHelp >= 64 || random.chance(1, in: 8) ? .segment : .group
     }
 
     private mutating func isCaller(_ scope: RepairScope) -> Bool {
@@ -70,7 +71,7 @@ extension GroupRepair {
     /// The wait before asking. A caller has none; others draw one from a window that doubles with each round
     /// that brought nothing, and that shrinks, within reason, when the packet would come too late.
     private mutating func waitBeforeAsking(
-        _ scope: RepairScope, round: UInt8, noticed: Instant, now: Instant
+        _ scope: RepairScope, round: UInt8, isRare: Bool = false, noticed: Instant, now: Instant
     ) -> Nanoseconds {
         if isCaller(scope) { return .zero }
         let measured = scope == .segment ? segmentAnswer.smoothed : groupRoundTrip
@@ -92,7 +93,7 @@ extension GroupRepair {
         let useful = trip.count > 0 ? (slack - after).count / trip.count : factor
         // Below three round trips too many would ask before they hear each other; once asked for, a packet
         // is missed by few.
-        let least = measured.count * min(base, round == 0 ? 3 : 1)
+        let least = measured.count * min(base, round == 0 && !isRare ? 3 : 1)
         let window = max(trip.count * min(factor, useful), least)
         return NackBackoff.draw(window: Nanoseconds(window), groupSize: size, random: &random)
     }
@@ -154,13 +155,17 @@ extension GroupRepair {
             hole.promiser = .max
             hole.wasPromised = false
             judge(hole, isAnswered: false)
+            // Somebody took care of it before: few miss it still.
+            let isRare = hole.rounds > 0 && (hole.heard > 0 || hole.suppressions > 0)
             if hole.scope == .segment, shouldLeaveSegment(hole, now: now) {
                 enterGroup(&hole)
             }
             hole.phase = .waiting
             hole.wasAnnounced = false
             hole.due =
-                now + waitBeforeAsking(hole.scope, round: hole.rounds, noticed: hole.noticed, now: now)
+                now
+                + waitBeforeAsking(
+                    hole.scope, round: hole.rounds, isRare: isRare, noticed: hole.noticed, now: now)
             if hole.due <= now {
                 holes[index] = hole
                 step(index, now: now)
@@ -236,6 +241,7 @@ extension GroupRepair {
             if isNear {
                 counts.recoveredByNeighbour &+= 1
                 segmentHelp = UInt8(min(255, Int(segmentHelp) &+ 16))
+                hasSegmentHelped = true
                 if isAnswer, hole.scope == .segment { segmentAnswer.note(now - hole.askedAt) }
             } else {
                 counts.recoveredBySource &+= 1

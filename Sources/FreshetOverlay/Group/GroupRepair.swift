@@ -64,6 +64,7 @@ public struct GroupRepair: ~Copyable {
     var sizeEstimate: SizeEstimate
     /// Of 255: how often asking the segment helped of late.
     var segmentHelp: UInt8 = 255
+    var hasSegmentHelped = false
     var reorderWait: Nanoseconds
     var sourcePeer: Peer?
     var isSourceSpecific = false

@@ -49,9 +49,12 @@ extension World where Node: ~Copyable {
         if channel == .control {
             digest.mix(packet.bytes)
             line.checkers.control(wireByteCount: byteCount)
-            var isLocal = false
-            if case .segment = scope { isLocal = true }
-            noteRequests(in: packet.bytes, from: sender, isLocal: isLocal)
+            var segment: Int32?
+            if case .segment(let path) = scope {
+                let place = net.stations[Int(sender)].attachments[path]
+                if place >= 0 { segment = net.attachments[Int(place)].segment }
+            }
+            noteRequests(in: packet.bytes, from: sender, of: segment)
             return
         }
         guard let number = MediaPacket.number(of: packet.bytes) else { return }
@@ -75,13 +78,13 @@ extension World where Node: ~Copyable {
         return (0..<places.count).first { places[$0] >= 0 } ?? 0
     }
 
-    private mutating func noteRequests(in bytes: RawSpan, from sender: Int32, isLocal: Bool) {
+    private mutating func noteRequests(in bytes: RawSpan, from sender: Int32, of segment: Int32?) {
         var requested = RequestedNumbers(near: line.checkers.packets.next)
         requested.read(bytes, ssrc: blueprint.ssrc)
         if requested.numbers.isEmpty { return }
         let reach = blueprint.leastRoundTrip(of: sender)
         for number in requested.numbers {
-            line.checkers.asked(number, by: sender, isLocal: isLocal, reach: reach)
+            line.checkers.asked(number, by: sender, of: segment, reach: reach)
         }
     }
 

@@ -114,9 +114,9 @@ struct StreamReceiver: ~Copyable {
 
     /// The gaps before the packets that wait may be filled or given up: then they go to the player.
     private mutating func release(_ line: inout HostLine) {
-        let standing = reorder.standing()
-        guard standing.isSteady, let run = waiting else { return enter(&line) }
-        if standing.heldCount > 0 { return }
+        let prospect = reorder.standing().prospect
+        if prospect == .wait { return }
+        guard prospect == .pass, let run = waiting else { return enter(&line) }
         waiting = nil
         reorder.passRun(through: run.last, count: run.count, lastArrival: run.arrival(of: run.last))
         line.checkers.waited(line.now - run.arrival(of: run.first), at: host)
@@ -185,16 +185,13 @@ struct StreamReceiver: ~Copyable {
 
     /// Many packets came in order, while nothing was missing or behind a gap.
     mutating func passRun(_ run: PacketRun, _ line: inout HostLine) {
-        guard isIdle(), repair.standing().isQuiet else { return passSingly(run, &line) }
+        guard waiting == nil, reorder.standing().prospect == .pass, repair.standing().isQuiet else {
+            return passSingly(run, &line)
+        }
         _ = extender.extend(UInt16(truncatingIfNeeded: run.last))
         reorder.passRun(through: run.last, count: run.count, lastArrival: run.arrival(of: run.last))
         repair.passRun(run)
         line.checkers.passed(run.first, count: run.count, at: host)
-    }
-
-    private mutating func isIdle() -> Bool {
-        let standing = reorder.standing()
-        return standing.isSteady && standing.heldCount == 0 && waiting == nil
     }
 
     // Behind a gap, or at the beginning: the packets wait for order, each from its own arrival on.
@@ -210,8 +207,7 @@ struct StreamReceiver: ~Copyable {
             waiting?.count += run.count
         } else {
             waiting = run
-            let standing = reorder.standing()
-            if !standing.isSteady || standing.heldCount == 0 { enter(&line) }
+            if reorder.standing().prospect != .wait { enter(&line) }
         }
         noteHeld(&line)
         let last = extender.extend(UInt16(truncatingIfNeeded: run.last)) + base

@@ -112,17 +112,32 @@ public struct ReorderBuffer: ~Copyable {
         next &+= 1
     }
 
-    /// True when nothing is set aside and no segment begins or ends: the next packets in order would pass at once, or wait
-    /// behind those held. Changes nothing; see ``ReorderStage/standing()``.
+    /// What the next packets in order would do.
+    public enum Prospect: Sendable {
+        /// Pass at once.
+        case pass
+        /// Wait behind those held, and change nothing.
+        case wait
+        /// Something that depends on each of them: a segment begins or ends, or packets are set aside.
+        case matter
+    }
+
+    /// What the next packets in order would do. Changes nothing; see ``ReorderStage/standing()``.
     @inline(__always)
-    mutating func isSteady() -> Bool {
-        suspects.isEmpty && segments.isSteady && !segments.isBoundaryPending
+    mutating func prospect() -> Prospect {
+        if !suspects.isEmpty { return .matter }
+        if segments.isBoundaryPending {
+            // A longer ring may hold so many that they end the wait (`forceOrderlyStart`).
+            return heldCount > 0 && capacity < ReorderBuffer.orderlyLimit ? .wait : .matter
+        }
+        if !segments.isSteady { return .matter }
+        return heldCount == 0 ? .pass : .wait
     }
 
     /// Notes that the `count` packets up to extended sequence number `last`, which followed the last one in
-    /// order, were given out by the caller, the last of them at `lastArrival`. Only while ``isSteady()`` and nothing waits.
+    /// order, were given out by the caller, the last of them at `lastArrival`. Only while ``prospect()`` is to pass.
     public mutating func passRun(through last: Int64, count: Int, lastArrival: Instant) {
-        precondition(heldCount == 0 && isSteady() && last &+ segments.shift == next &+ Int64(count) &- 1)
+        precondition(prospect() == .pass && last &+ segments.shift == next &+ Int64(count) &- 1)
         received.markRun(next, count: count)
         restarts.advanced(at: lastArrival)
         next &+= Int64(count)

@@ -94,16 +94,18 @@ public struct ReorderStage: Stage, ~Copyable {
     /// When the packet that waits longest has waited long enough.
     public var nextDeadline: Instant? { deadline }
 
-    /// ``nextDeadline``, how many packets wait, and whether the numbering is steady: then the next packets in order pass at
-    /// once when none waits, and else do nothing but wait behind the others. Changes nothing: a mutating call is made where
-    /// the stage is, and for a property the compiler moves something as large, which counts when there are thousands.
-    public mutating func standing() -> (nextDeadline: Instant?, heldCount: Int, isSteady: Bool) {
-        (deadline, buffer.heldCount, buffer.isSteady())
+    /// ``nextDeadline``, how many packets wait, and what the next ones in order would do. Changes nothing: a
+    /// mutating call is made where the stage is, and for a property the compiler moves something as large, which
+    /// counts when there are thousands.
+    public mutating func standing() -> (
+        nextDeadline: Instant?, heldCount: Int, prospect: ReorderBuffer.Prospect
+    ) {
+        (deadline, buffer.heldCount, buffer.prospect())
     }
 
     /// Does what ``process(_:into:context:)`` does with `count` packets in order, up to extended sequence
-    /// number `last`, each of which the caller gives on itself; while ``standing()`` says steady and nothing
-    /// waits. A simulator with many receivers tells each of a whole run of packets at once.
+    /// number `last`, each of which the caller gives on itself; while ``standing()`` says that they
+    /// pass. A simulator with many receivers tells each of a whole run of packets at once.
     public mutating func passRun(through last: Int64, count: Int, lastArrival: Instant) {
         buffer.passRun(through: last, count: count, lastArrival: lastArrival)
     }
