@@ -1,8 +1,8 @@
 import FreshetCore
 import Glibc
 
-/// A way over the loopback that loses one media datagram in fifty: what comes to its two ports goes on to the receiver's, and
-/// what the receiver says on control goes back to the sender.
+/// A way over the loopback that loses one media datagram in fifty: what comes to its two ports goes on to the
+/// receiver's, and what the receiver says on control goes back to the sender.
 final class LossyWay {
     private static let lostOneIn = 50
 

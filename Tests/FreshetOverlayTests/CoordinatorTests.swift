@@ -283,6 +283,15 @@ final class CoordinatorBench {
         #expect(bench.take(source).count > 3)
     }
 
+    @Test func whoWaitsForAGroupWithoutASourceGivesNobodyWork() {
+        let bench = CoordinatorBench { $0.waitForMembers = 2 }
+        let viewer = bench.join(children: 2)
+        bench.pass(bench.coordinator.configuration.waitLimit + .seconds(1))
+        #expect(bench.coordinator.nextDeadline ?? .distantFuture > bench.now)
+        _ = bench.join(.source, children: 2)
+        #expect(bench.parent(viewer) != nil)
+    }
+
     /// Figure 7: a report is credited to the transmitter, and a bad one twice moves the receiver.
     @Test func aViewerThatReceivesBadlyGetsAnotherParent() {
         let bench = CoordinatorBench()

@@ -257,7 +257,8 @@ public struct Coordinator: ~Copyable {
         }
         for member in watched { deadline = earliest(deadline, watchDeadline(member)) }
         for removal in removals { deadline = earliest(deadline, removal.at) }
-        if let first = waiting.first, configuration.waitForMembers > 0 {
+        // Without a source nothing begins, however long they have waited.
+        if let first = waiting.first, configuration.waitForMembers > 0, source != nil {
             deadline = earliest(deadline, records[first].joined + configuration.waitLimit)
         }
         if !promotions.isEmpty || !deep.isEmpty {
