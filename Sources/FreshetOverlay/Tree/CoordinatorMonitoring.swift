@@ -17,6 +17,7 @@ extension Coordinator {
         }
         records[member].note(report.delivery)
         noteUplink(member, report.uplinkKilobits)
+        surveyIfUncertain(member)
         if member == source {
             if report.delivery.kilobits > 0 { noteRate(report.delivery.kilobits) }
             return refresh(member)

@@ -46,6 +46,7 @@ extension Coordinator {
             placeEverywhere(index)
         }
         adoptClaims(of: index)
+        if records[index].coordinate.errorPerMille > Coordinator.certainPerMille { survey(index) }
     }
 
     /// Why `join` cannot be taken; `nil` when it can (step 404).

@@ -35,6 +35,11 @@ public struct MemberRecord: Sendable {
     public var routers: [UInt64] = []
     /// Its place in the network.
     public var coordinate = NetworkCoordinate()
+    /// Surveys that it was asked for, and when last.
+    var surveyCount = 0
+    var surveyed: Instant?
+    /// From this error on a place says nothing.
+    static let vaguePerMille: Int32 = 800
     /// Children of one stripe each that its uplink carries.
     public var slotLimit: Int32 = 0
     /// Whole streams that it gives at most; 0 when it did not say.

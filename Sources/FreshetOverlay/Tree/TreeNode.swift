@@ -57,6 +57,7 @@ public struct TreeNode: ~Copyable {
     public var delivery = DeliveryReport()
     /// Round trips it was told from.
     var sampleCount = 0
+    var survey = LocationSurvey()
     /// Routers on its way to the coordinator, the nearest first, as far as the edge has found them: told with the next
     /// `join`.
     public var routers: [String] = []

@@ -41,6 +41,7 @@ extension TreeNode {
         case .assign(let assign), .regraft(let assign): noteAssignment(assign)
         case .forward(let forward): noteForward(forward)
         case .probe(let probe): messages.append(.probeReply(probe))
+        case .survey(let message): if leavingAt == nil { survey.begin(message.landmarks, now: now) }
         case .streamState(let state): noteState(state)
         case .leave(let leave): events.append(.refused(leave.reason))
         case .join, .probeReply, .report, .starving, .moved, .outside, .inspect: tally.rejectedCount += 1

@@ -47,6 +47,7 @@ extension TreeNode {
         case .located(let sighting): return noteSighting(sighting, from: address)
         case .trained(let nonce, let index, let stamp):
             return noteTrained(nonce, index, stamp, from: address)
+        case .cookie(let nonce, _) where survey.noteAnswer(nonce, from: address, now: now): return
         default: break
         }
         guard let link = linkOfAddress[address], settleAddress(link, message, from: address) else {
@@ -86,8 +87,33 @@ extension TreeNode {
         let old = links[link]?.roundTrip ?? 0
         links[link]?.roundTrip = old == 0 ? took : old + (took - old) / 8
         sampleCount += 1
-        coordinate.learn(roundTripMicroseconds: max(1, took), to: place, chance: &random)
+        if let address = links[link]?.address { survey.note(max(1, took), to: place, at: address) }
+        survey.fit(&coordinate, steps: TreeNode.fitStepCount, random: &random)
     }
+
+    /// Samples that the coordinate is fitted to with every measured round trip.
+    static let fitStepCount = 8
+
+    /// Goes on with the survey: greets the landmarks, or takes its results.
+    private mutating func goOnSurveying() {
+        for (address, nonce) in survey.nextRound(random: &random, now: now) {
+            send(.hello(nonce: nonce), to: address)
+        }
+        guard survey.due == nil else { return }
+        let old = coordinate
+        survey.fit(&coordinate, rounds: TreeNode.fitRoundCount, random: &random)
+        if isSource {
+            // All places are told from the source's: it stays where it is, and learns how long its own line is.
+            coordinate.x = old.x
+            coordinate.y = old.y
+            coordinate.errorPerMille = old.errorPerMille
+        }
+        guard let reportDeadline else { return }
+        self.reportDeadline = min(reportDeadline, now + reportInterval / 4)
+    }
+
+    /// The same after a survey, rounds over all samples.
+    static let fitRoundCount = 24
 
     /// The edge learnt that nobody is at `address` (ICMP): what is there is gone.
     public mutating func unreachable(_ address: PeerAddress, now: Instant) {
@@ -107,6 +133,7 @@ extension TreeNode {
         while let farewell = farewells.next(now: now) { send(farewell.message, to: farewell.address) }
         locate()
         if let linkDeadline, linkDeadline <= now { keepLinks() }
+        if let due = survey.due, due <= now { goOnSurveying() }
         if let reportDeadline, reportDeadline <= now { report() }
         if let goodbyeDeadline, goodbyeDeadline <= now { sayGoodbye() }
         if let announced = announcedEnd, announced.at <= now {
@@ -122,6 +149,7 @@ extension TreeNode {
         deadline = earliest(deadline, earliest(announcedEnd?.at, farewells.due))
         deadline = earliest(deadline, earliest(outside.deadline, punches.deadline))
         deadline = earliest(deadline, uplink.deadline)
+        deadline = earliest(deadline, survey.due)
         for stripe in stripes.indices {
             if !stripes[stripe].children.isEmpty {
                 deadline = earliest(deadline, stripes[stripe].forwarded + configuration.pulseInterval)

@@ -26,6 +26,8 @@ public enum ControlMessage: Equatable, Sendable {
     case moved(MovedMessage)
     /// Member: so the coordinator's mirrors saw me.
     case outside(OutsideMessage)
+    /// Coordinator: measure the way to these, to know where you are.
+    case survey(SurveyMessage)
     /// Either: how the stream is; the source tells the coordinator, the coordinator everybody.
     case streamState(StreamStateMessage)
     /// Somebody who only looks: how is the stream? Answered by the stream's page, which is no message of this list.
@@ -49,6 +51,7 @@ public enum ControlMessage: Equatable, Sendable {
         case .leave: "leave"
         case .moved: "moved"
         case .outside: "outside"
+        case .survey: "survey"
         case .streamState: "stream-state"
         case .inspect: "inspect"
         }
@@ -70,6 +73,7 @@ public enum ControlMessage: Equatable, Sendable {
             case .leave(let message): message.write(into: &writer)
             case .moved(let message): message.write(into: &writer)
             case .outside(let message): message.write(into: &writer)
+            case .survey(let message): message.write(into: &writer)
             case .streamState(let message): message.write(into: &writer)
             case .inspect(let message): message.write(into: &writer)
             }
@@ -95,6 +99,7 @@ public enum ControlMessage: Equatable, Sendable {
         case "leave": self = .leave(try LeaveMessage(fields))
         case "moved": self = .moved(try MovedMessage(fields))
         case "outside": self = .outside(try OutsideMessage(fields))
+        case "survey": self = .survey(try SurveyMessage(fields))
         case "stream-state": self = .streamState(try StreamStateMessage(fields))
         case "inspect": self = .inspect(try InspectMessage(fields))
         default: throw JSONError("'\(type)' is no message of \(ControlMessage.subprotocol)")

@@ -64,6 +64,12 @@ import Testing
         report.coordinate = join.coordinate
         report.highestSequence = 1 << 40
         report.uplinkKilobits = 7_900
+        var survey = SurveyMessage()
+        survey.landmarks = [
+            Landmark(
+                address: PeerAddress("192.0.2.9:5004")!,
+                coordinate: NetworkCoordinate(x: -5, y: 7, height: 900, errorPerMille: 40))
+        ]
         return [
             .join(join), .join(JoinMessage()), .welcome(welcome),
             .probe(ProbeMessage(serial: 1, fill: "xxxx")),
@@ -82,6 +88,7 @@ import Testing
             .leave(LeaveMessage(reason: "done")),
             .moved(
                 MovedMessage(stripes: StripeSet(0), from: MemberID(1), to: MemberID(2), reason: .handover)),
+            .survey(survey), .survey(SurveyMessage()),
             .streamState(StreamStateMessage(epoch: 1, hasEnded: true, highestSequence: -1, era: 2)),
         ]
     }()
