@@ -46,10 +46,10 @@ public struct CoordinatorConfiguration: Sendable {
     public var absenceLimit: Nanoseconds = .seconds(10)
     /// A move for a better place must win so much of the delay, in thousandths; B2's hysteresis.
     public var moveGainPerMille = 200
-    /// Moves for better places a second, for every 50 members, at least one.
+    /// Moves for better places a second, for every 25 members, at least one.
     public var moveBudgetPerSecond = 1
     /// A member that does well is looked at for a better place so often.
-    public var reviewInterval: Nanoseconds = .seconds(15)
+    public var reviewInterval: Nanoseconds = .seconds(10)
     /// Members wait for this many before the first is given a parent (figure 5); 0 starts at once.
     public var waitForMembers = 0
     /// …or for so long after the first.

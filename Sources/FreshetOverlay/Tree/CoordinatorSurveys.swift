@@ -5,7 +5,7 @@ import FreshetWire
 /// measures the way to them.
 extension Coordinator {
     /// A place with less error than this is good for choosing parents.
-    static let certainPerMille: Int32 = 100
+    static let certainPerMille: Int32 = 60
     /// Landmarks of one survey: some from anywhere, and some of the nearest.
     static let landmarkCount = 10
     static let nearCount = 4
@@ -13,9 +13,9 @@ extension Coordinator {
     private static let drawCount = 64
     /// A place that is still uncertain is surveyed again after so long, so often…
     private static let surveyPause = Nanoseconds.seconds(3)
-    private static let surveyLimit = 8
+    private static let surveyLimit = 10
     /// …and every place after so long, since those of the landmarks move.
-    private static let surveyInterval = Nanoseconds.seconds(60)
+    private static let surveyInterval = Nanoseconds.seconds(30)
 
     /// `member` has said where it is: when it is not sure, or was long ago, it is asked to measure again.
     mutating func surveyIfUncertain(_ member: Int) {

@@ -9,8 +9,10 @@ import FreshetWire
 struct LocationSurvey {
     /// Round trips that are remembered.
     static let sampleLimit = 32
+    /// The others move too: what was told longer ago than this before a survey is forgotten with it.
+    static let memory = Nanoseconds.seconds(10)
     /// Each landmark is greeted so often…
-    static let roundCount = 3
+    static let roundCount = 2
     /// …and so long after the time before.
     static let pause = Nanoseconds.milliseconds(250)
 
@@ -19,6 +21,8 @@ struct LocationSurvey {
         var coordinate: NetworkCoordinate
         /// Microseconds; the least of a round of greetings, since all that a queue does is add.
         var roundTrip: Int32
+        /// When its coordinate was told.
+        var told: Instant
     }
     private var samples: [Sample] = []
     private var nextPlace = 0
@@ -45,7 +49,7 @@ struct LocationSurvey {
     /// among the samples.
     mutating func nextRound(random: inout PRNG, now: Instant) -> [(address: PeerAddress, nonce: UInt64)] {
         guard roundsLeft > 0 else {
-            finish()
+            finish(now: now)
             return []
         }
         roundsLeft -= 1
@@ -58,10 +62,12 @@ struct LocationSurvey {
         return round
     }
 
-    private mutating func finish() {
+    private mutating func finish(now: Instant) {
         due = nil
+        samples.removeAll { now - $0.told > LocationSurvey.memory }
         for place in landmarks.indices where shortest[place] < .max {
-            note(shortest[place], to: landmarks[place].coordinate, at: landmarks[place].address, isShortest: true)
+            let landmark = landmarks[place]
+            note(shortest[place], to: landmark.coordinate, at: landmark.address, now: now, isShortest: true)
         }
         landmarks = []
     }
@@ -80,17 +86,19 @@ struct LocationSurvey {
 
     /// Notes a round trip to somebody at `coordinate`: one of many, or the shortest of some.
     mutating func note(
-        _ roundTrip: Int32, to coordinate: NetworkCoordinate, at address: PeerAddress, isShortest: Bool = false
+        _ roundTrip: Int32, to coordinate: NetworkCoordinate, at address: PeerAddress, now: Instant,
+        isShortest: Bool = false
     ) {
         guard coordinate.isSane, coordinate.errorPerMille < 1000 else { return }
         if let place = samples.firstIndex(where: { $0.address == address }) {
             let old = samples[place].roundTrip
             samples[place].coordinate = coordinate
+            samples[place].told = now
             samples[place].roundTrip =
                 isShortest || roundTrip < old ? roundTrip : old + (roundTrip - old) / 8
             return
         }
-        let sample = Sample(address: address, coordinate: coordinate, roundTrip: roundTrip)
+        let sample = Sample(address: address, coordinate: coordinate, roundTrip: roundTrip, told: now)
         if samples.count < LocationSurvey.sampleLimit {
             samples.append(sample)
         } else {
@@ -99,18 +107,68 @@ struct LocationSurvey {
         }
     }
 
-    /// Fits `place` to the samples, each of them `rounds` times.
-    mutating func fit(_ place: inout NetworkCoordinate, rounds: Int, random: inout PRNG) {
-        fit(&place, steps: rounds * samples.count, random: &random)
-    }
-
     /// Fits `place` to the next `steps` samples.
     mutating func fit(_ place: inout NetworkCoordinate, steps: Int, random: inout PRNG) {
         guard !samples.isEmpty else { return }
         for _ in 0..<steps {
             nextFit = (nextFit + 1) % samples.count
             place.learn(
-                roundTripMicroseconds: samples[nextFit].roundTrip, to: samples[nextFit].coordinate, chance: &random)
+                roundTripMicroseconds: samples[nextFit].roundTrip, to: samples[nextFit].coordinate,
+                chance: &random)
         }
+    }
+
+    /// Where all samples together say that the node is: fitted from `place`, and from where the nearest of them is, since
+    /// a spring may rest on the wrong side of the others.
+    mutating func settle(from place: NetworkCoordinate, random: inout PRNG) -> NetworkCoordinate {
+        guard let nearest = samples.min(by: { $0.roundTrip < $1.roundTrip }) else { return place }
+        var start = nearest.coordinate
+        start.height = min(start.height, nearest.roundTrip / 2)
+        start.errorPerMille = place.errorPerMille
+        var best = place
+        var least = Int64.max
+        for begin in [place, start] {
+            var fitted = begin
+            fit(&fitted, steps: LocationSurvey.settleRounds * samples.count, random: &random)
+            fitted = average(from: fitted, random: &random)
+            let miss = missPerMille(of: fitted)
+            if miss < least {
+                least = miss
+                best = fitted
+            }
+        }
+        best.errorPerMille = Int32(clamping: max(10, min(999, least)))
+        return best
+    }
+
+    private static let settleRounds = 20
+
+    /// The spring goes on swinging a little: where it is on average.
+    private mutating func average(from place: NetworkCoordinate, random: inout PRNG) -> NetworkCoordinate {
+        var swinging = place
+        var sum: (x: Int64, y: Int64, height: Int64) = (0, 0, 0)
+        let count = Int64(LocationSurvey.averageRounds * samples.count)
+        for _ in 0..<count {
+            fit(&swinging, steps: 1, random: &random)
+            sum.x += Int64(swinging.x)
+            sum.y += Int64(swinging.y)
+            sum.height += Int64(swinging.height)
+        }
+        swinging.x = Int32(clamping: sum.x / count)
+        swinging.y = Int32(clamping: sum.y / count)
+        swinging.height = Int32(clamping: sum.height / count)
+        return swinging
+    }
+
+    private static let averageRounds = 8
+
+    /// How far off the samples are from `place`, on average, in thousandths of the round trip.
+    private func missPerMille(of place: NetworkCoordinate) -> Int64 {
+        var sum: Int64 = 0
+        for sample in samples {
+            let miss = abs(Int64(place.distance(to: sample.coordinate)) - Int64(sample.roundTrip))
+            sum += min(1000, 1000 * miss / Int64(max(1, sample.roundTrip)))
+        }
+        return sum / Int64(max(1, samples.count))
     }
 }

@@ -58,6 +58,8 @@ public struct TreeNode: ~Copyable {
     /// Round trips it was told from.
     var sampleCount = 0
     var survey = LocationSurvey()
+    /// A survey has told where it is.
+    var isSettled = false
     /// Routers on its way to the coordinator, the nearest first, as far as the edge has found them: told with the next
     /// `join`.
     public var routers: [String] = []
@@ -120,7 +122,7 @@ public struct TreeNode: ~Copyable {
         cookies = CookieMaker(key: SipKey(low: self.random.next(), high: self.random.next()))
         window = ReceivedWindow(packetCount: configuration.windowPacketCount)
         parityWindow = ReceivedWindow(packetCount: 1_024)
-        // All coordinates are told from the source's: it stays where it is and is sure of it.
+        // Coordinates are told from the source's at first: it is sure of its own.
         if configuration.join.role == .source { coordinate.errorPerMille = 50 }
     }
 

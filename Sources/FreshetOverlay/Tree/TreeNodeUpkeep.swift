@@ -87,8 +87,9 @@ extension TreeNode {
         let old = links[link]?.roundTrip ?? 0
         links[link]?.roundTrip = old == 0 ? took : old + (took - old) / 8
         sampleCount += 1
-        if let address = links[link]?.address { survey.note(max(1, took), to: place, at: address) }
-        survey.fit(&coordinate, steps: TreeNode.fitStepCount, random: &random)
+        if let address = links[link]?.address { survey.note(max(1, took), to: place, at: address, now: now) }
+        // What few neighbours say would only disturb what many landmarks have.
+        if !isSettled { survey.fit(&coordinate, steps: TreeNode.fitStepCount, random: &random) }
     }
 
     /// Samples that the coordinate is fitted to with every measured round trip.
@@ -100,20 +101,11 @@ extension TreeNode {
             send(.hello(nonce: nonce), to: address)
         }
         guard survey.due == nil else { return }
-        let old = coordinate
-        survey.fit(&coordinate, rounds: TreeNode.fitRoundCount, random: &random)
-        if isSource {
-            // All places are told from the source's: it stays where it is, and learns how long its own line is.
-            coordinate.x = old.x
-            coordinate.y = old.y
-            coordinate.errorPerMille = old.errorPerMille
-        }
+        coordinate = survey.settle(from: coordinate, random: &random)
+        isSettled = true
         guard let reportDeadline else { return }
         self.reportDeadline = min(reportDeadline, now + reportInterval / 4)
     }
-
-    /// The same after a survey, rounds over all samples.
-    static let fitRoundCount = 24
 
     /// The edge learnt that nobody is at `address` (ICMP): what is there is gone.
     public mutating func unreachable(_ address: PeerAddress, now: Instant) {

@@ -1,0 +1,111 @@
+import FreshetCore
+import FreshetWire
+
+/// Making the tree better while it stands: stable members are moved nearer to the source, within a budget.
+extension Coordinator {
+    /// A member does well: it is stable from now on, and from time to time looked at for a better place.
+    mutating func consider(_ member: Int) {
+        records[member].isMature = true
+        if let last = records[member].considered, now - last < configuration.reviewInterval { return }
+        records[member].considered = now
+        if promotions.count < configuration.memberLimit { promotions.append(records[member].id) }
+    }
+
+    /// Stable members with an uplink go nearer to the source when that wins enough: a level, or the
+    /// configured share of the delay. The budget keeps the tree quiet.
+    mutating func promote() {
+        let span = now - promotionRenewed
+        guard span >= .milliseconds(100) else { return }
+        promotionRenewed = now
+        flatten()
+        let rate = Int64(configuration.moveBudgetPerSecond) * Int64(max(1, memberCount / 25))
+        promotionTokens = min(max(1_000, rate * 1_000), promotionTokens + rate * span.count / 1_000_000)
+        // Everybody is looked at within some seconds, whatever the size of the group.
+        let most = max(64, memberCount / 100)
+        var looked = 0
+        while promotionTokens >= 1_000, looked < min(most, promotions.count) {
+            let id = promotions[looked]
+            looked += 1
+            guard let member = indexOfMember[id], records[member].connection != nil else { continue }
+            let moves = improve(member)
+            promotionTokens -= Int64(moves) * 1_000
+            if moves > 0 { tally.promotionCount += 1 }
+        }
+        promotions.removeFirst(looked)
+    }
+
+    /// Who has just moved is left where it is for so long.
+    static let moveRest = Nanoseconds.seconds(1)
+
+    /// `member` or somebody below it is deeper than need be: it is given a better place in a moment.
+    mutating func flattenLater(_ member: Int) {
+        let id = records[member].id
+        if deep.count < 4_096, !deep.contains(id) { deep.append(id) }
+    }
+
+    /// Looks at some of those that are too deep. A branch that fits nowhere as a whole is flattened from within.
+    private mutating func flatten() {
+        if deep.isEmpty || settledAt != nil { return }
+        let usual = usualDepth
+        for _ in 0..<min(deep.count, 16) {
+            let id = deep.removeFirst()
+            guard let member = indexOfMember[id], records[member].connection != nil else { continue }
+            let stripe = records[member].home ?? 0
+            guard isTooDeep(member, stripe, usual) else { continue }
+            if let last = records[member].lastMoved, now - last < Coordinator.moveRest {
+                deep.append(id)
+                continue
+            }
+            if improve(member) > 0 { tally.promotionCount += 1 }
+            for child in forest.children(member, stripe) where isTooDeep(child, stripe, usual) {
+                flattenLater(child)
+            }
+        }
+    }
+
+    private func isTooDeep(_ member: Int, _ stripe: Int, _ usual: Int) -> Bool {
+        forest.isAttached(member, stripe)
+            && Int(forest[member, stripe].depth) + forest.height(of: member, stripe) > usual
+    }
+
+    /// Gives `member` a better place, if there is one; gives how many have moved.
+    private mutating func improve(_ member: Int) -> Int {
+        let stripe = records[member].home ?? 0
+        guard forest.isAttached(member, stripe), let old = forest.parent(member, stripe) else { return 0 }
+        // Where it is now is reckoned anew: coordinates have settled since.
+        renewBranch(old, stripe)
+        let depth = Int(forest[member, stripe].depth)
+        guard depth > 1 else { return 0 }
+        let height = forest.height(of: member, stripe)
+        if records[member].slotLimit > 0, height + depth <= configuration.depthLimit,
+            takeLeafPlace(member, stripe, depthBelow: depth, delayBelow: forest[member, stripe].delay)
+        {
+            finishMove(member, stripe)
+            return 2
+        }
+        let exchanged = exchange(member, stripe)
+        if exchanged > 0 { return exchanged }
+        let search = Search(stripe: stripe, excluded: [old], height: height, depthBelow: depth + 1)
+        guard let parent = bestParent(for: member, search) else { return 0 }
+        let now = forest[member, stripe].delay
+        let gain = Int64(now) - Int64(delay(of: member, below: parent, stripe))
+        let wanted = max(2_000, Int64(now) * Int64(configuration.moveGainPerMille) / 1000)
+        let wins = Int(forest[parent, stripe].depth) + 1 < depth
+        guard gain >= wanted || wins && gain >= 0 else { return 0 }
+        setParent(member, stripe, to: parent)
+        finishMove(member, stripe)
+        return 1
+    }
+
+    /// The predicted way from the source to `member`, were it a child of `parent`, microseconds.
+    func delay(of member: Int, below parent: Int, _ stripe: Int) -> Int32 {
+        let hop = records[parent].distance(to: records[member]) / 2 + 1_000
+        return Int32(clamping: Int64(forest[parent, stripe].delay) + Int64(hop))
+    }
+
+    mutating func finishMove(_ member: Int, _ stripe: Int) {
+        records[member].lastMoved = now
+        chooseBackups(member, stripe)
+        tell(member, StripeSet(stripe), isRegraft: true)
+    }
+}
