@@ -85,7 +85,9 @@ extension Coordinator {
         }
         let exchanged = exchange(member, stripe)
         if exchanged > 0 { return exchanged }
-        let search = Search(stripe: stripe, excluded: [old], height: height, depthBelow: depth + 1)
+        // A shorter way may be a level deeper, as long as the tree is no deeper for it.
+        let depthBelow = min(depth + 1, max(depth, usualDepth - height))
+        let search = Search(stripe: stripe, excluded: [old], height: height, depthBelow: depthBelow)
         guard let parent = bestParent(for: member, search) else { return 0 }
         let now = forest[member, stripe].delay
         let gain = Int64(now) - Int64(delay(of: member, below: parent, stripe))
