@@ -168,7 +168,7 @@ extension RepairReceiver {
         // At first a lost echo costs most; a source that never answers is not to be pestered.
         nextReport =
             now + (isKnown ? configuration.reportInterval : min(echo.interval, configuration.reportInterval))
-        ageTolerance()
+        ageTolerance(now)
         if configuration.fitsLatency { fitLatency(now) }
         let block = report.block(
             ssrc: ssrc, highest: highest, stride: configuration.stride, now: now)
@@ -192,10 +192,12 @@ extension RepairReceiver {
         if latencyControl.target != latency { setLatency(latencyControl.target) }
     }
 
-    /// Reordering that is not seen any more is not waited for: after 5 s without, the patience shrinks.
-    private mutating func ageTolerance() {
-        toleranceAge += 1
-        if toleranceAge > 50 { tolerance = tolerance / 16 * 15 }
+    /// Reordering that is not seen any more is not waited for: after 5 s without, the patience shrinks by a sixteenth
+    /// every 100 ms.
+    private mutating func ageTolerance(_ now: Instant) {
+        guard now - reorderedAt > .seconds(5) else { return }
+        let steps = max(1, configuration.reportInterval.count / 100_000_000)
+        for _ in 0..<min(steps, 64) { tolerance = tolerance / 16 * 15 }
     }
 
     private mutating func writeRequest(into bytes: inout MutableRawSpan, _ ssrc: UInt32, _ now: Instant)

@@ -304,21 +304,28 @@ public struct RepairReceiver: ~Copyable {
             return .repair
         }
         report.received &+= 1
-        noteReordering(wait)
+        noteReordering(wait, arrival)
         return .original
     }
 
     /// A packet that seemed lost came `wait` after one that was sent later.
-    private mutating func noteReordering(_ wait: Nanoseconds) {
+    private mutating func noteReordering(_ wait: Nanoseconds, _ arrival: Instant) {
         statistics.reordered += 1
         loss.takeBack()
+        // Two sources at once, or one that sends what it kept before what comes: that says nothing of either's way.
+        if arrival < orderCounts { return }
         let wanted = wait + wait / 4
         let limit = latency / 4
         if wanted > tolerance { tolerance = min(wanted, limit) }
-        toleranceAge = 0
+        reorderedAt = arrival
     }
 
-    var toleranceAge = 0
+    /// From when on the order of packets is the source's.
+    var orderCounts = Instant.zero
+    /// So long after a change of source it is not.
+    static let changeSpan = Nanoseconds.milliseconds(500)
+    /// When packets last overtook each other.
+    var reorderedAt = Instant.zero
     /// Holes whose repairs may still come, too late.
     var givenUp = GivenUpHoles()
 
@@ -348,6 +355,8 @@ public struct RepairReceiver: ~Copyable {
     public mutating func changeSource(now: Instant, roundTrip: Nanoseconds? = nil) {
         echo = EchoExchange(assuming: roundTrip)
         loss = LossEstimate()
+        tolerance = .zero
+        orderCounts = now + RepairReceiver.changeSpan
         nextReport = min(nextReport, now)
         for index in 0..<holes.count where !holes[index].isFilled {
             holes[index].nextRound = now
