@@ -59,6 +59,20 @@ import Testing
         #expect(receiver.nextDeadline != nil)
     }
 
+    @Test func whatANewSourceKeptTellsOfNoReordering() {
+        var receiver = RepairBench.receiver()
+        for index in 0..<100 { _ = note(&receiver, Int64(index), Double(index)) }
+        receiver.changeSource(now: RepairBench.instant(100), roundTrip: .milliseconds(20))
+        // First what comes, then what was kept meanwhile.
+        for index in 140..<150 { _ = note(&receiver, Int64(index), Double(index)) }
+        for index in 100..<140 { _ = note(&receiver, Int64(index), 150 + Double(index - 100) / 10) }
+        for index in 150..<800 { _ = note(&receiver, Int64(index), Double(index)) }
+        _ = RepairBench.drain(&receiver, RepairBench.instant(801))
+        _ = note(&receiver, 801, 802)
+        let asked = RepairBench.asked(RepairBench.drain(&receiver, RepairBench.instant(803)))
+        #expect(asked.contains(800))
+    }
+
     @Test func aStreamInOrderIsAskedForNothing() {
         var receiver = RepairBench.receiver()
         var asked: Set<UInt16> = []

@@ -69,7 +69,8 @@ extension Coordinator {
         var child = place.firstChild
         while child >= 0 {
             let index = Int(child)
-            gain += (Int64(place.delay) + hop(other, index) - way - hop(member, index)) * weight(index, stripe)
+            gain +=
+                (Int64(place.delay) + hop(other, index) - way - hop(member, index)) * weight(index, stripe)
             child = forest[index, stripe].nextSibling
         }
         let moved = Int64(place.childCount) + 2

@@ -56,7 +56,7 @@ extension Coordinator {
                 deep.append(id)
                 continue
             }
-            if improve(member) > 0 { tally.promotionCount += 1 }
+            if improve(member, mayExchange: false) > 0 { tally.promotionCount += 1 }
             for child in forest.children(member, stripe) where isTooDeep(child, stripe, usual) {
                 flattenLater(child)
             }
@@ -69,7 +69,7 @@ extension Coordinator {
     }
 
     /// Gives `member` a better place, if there is one; gives how many have moved.
-    private mutating func improve(_ member: Int) -> Int {
+    private mutating func improve(_ member: Int, mayExchange: Bool = true) -> Int {
         let stripe = records[member].home ?? 0
         guard forest.isAttached(member, stripe), let old = forest.parent(member, stripe) else { return 0 }
         // Where it is now is reckoned anew: coordinates have settled since.
@@ -83,7 +83,7 @@ extension Coordinator {
             finishMove(member, stripe)
             return 2
         }
-        let exchanged = exchange(member, stripe)
+        let exchanged = mayExchange ? exchange(member, stripe) : 0
         if exchanged > 0 { return exchanged }
         // A shorter way may be a level deeper, as long as the tree is no deeper for it.
         let depthBelow = min(depth + 1, max(depth, usualDepth - height))

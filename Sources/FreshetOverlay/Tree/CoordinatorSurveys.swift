@@ -1,8 +1,8 @@
 import FreshetCore
 import FreshetWire
 
-/// Finding the network location of a member (figure 4, step 406): it is told some members whose places are known, and
-/// measures the way to them.
+/// Finding the network location of a member: it is told some members whose places are known, and measures the way to
+/// them.
 extension Coordinator {
     /// A place with less error than this is good for choosing parents.
     static let certainPerMille: Int32 = 60

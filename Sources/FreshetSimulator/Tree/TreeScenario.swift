@@ -44,7 +44,7 @@ public struct TreeScenario: Sendable {
     public enum Flaw: String, Sendable, CaseIterable {
         /// None.
         case none
-        /// Nodes do not hear who is above them, and the coordinator puts one below its own branch.
+        /// Nodes do not hear who is above them, nor miss anybody, and the coordinator puts one below its own branch.
         case cycle
         /// Viewers take twice the children that their uplink carries.
         case slots

@@ -228,7 +228,7 @@ struct TreeSimulation: ~Copyable {
         let gap = scenario.interval * Int64(scenario.stripeCount)
         if gap * 2 > configuration.pulseInterval { configuration.pulseInterval = gap * 2 }
         if scenario.scheme == .prm { configuration.silenceLimit = RandomForwarding.detection }
-        if scenario.flaw == .split {
+        if scenario.flaw == .split || scenario.flaw == .cycle {
             configuration.silenceLimit = .seconds(1_000_000)
             configuration.stayLimit = .seconds(1_000_000)
         }
