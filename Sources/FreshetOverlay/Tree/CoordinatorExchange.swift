@@ -57,11 +57,13 @@ extension Coordinator {
     /// What is won, summed over all that would move, those right below them counted with them; `nil` when too little, or
     /// when it cannot be. A way counts against the direct one: a millisecond is much to a neighbour of the source.
     private func exchangeGain(of member: Int, with other: Int, below above: Int, _ stripe: Int) -> Int64? {
-        let record = records[other]
         let place = forest[other, stripe]
         let free = records[member].slotLimit - records[member].childCount
-        guard place.childCount <= free, record.role == .viewer, record.connection != nil else { return nil }
-        if let last = record.lastMoved, now - last < Coordinator.exchangeRest { return nil }
+        guard place.childCount <= free, records[other].role == .viewer, records[other].connection != nil
+        else {
+            return nil
+        }
+        if let last = records[other].lastMoved, now - last < Coordinator.exchangeRest { return nil }
         let way = Int64(delay(of: member, below: above, stripe))
         var gain = (Int64(forest[member, stripe].delay) - way) * weight(member, stripe)
         // The other one will be below the member at best.
@@ -88,7 +90,7 @@ extension Coordinator {
         return hop(source, member) + 1_000
     }
 
-    private func hop(_ a: Int, _ b: Int) -> Int64 { Int64(records[a].distance(to: records[b]) / 2) + 1_000 }
+    private func hop(_ a: Int, _ b: Int) -> Int64 { Int64(distance(a, b) / 2) + 1_000 }
 
     /// `member` has children where it had promised places: those who hold it as a backup beyond what it has left get
     /// another.

@@ -101,7 +101,7 @@ extension Coordinator {
 
     /// The predicted way from the source to `member`, were it a child of `parent`, microseconds.
     func delay(of member: Int, below parent: Int, _ stripe: Int) -> Int32 {
-        let hop = records[parent].distance(to: records[member]) / 2 + 1_000
+        let hop = distance(parent, member) / 2 + 1_000
         return Int32(clamping: Int64(forest[parent, stripe].delay) + Int64(hop))
     }
 

@@ -10,7 +10,7 @@ extension Coordinator {
     static let landmarkCount = 10
     static let nearCount = 4
     /// Members that are looked at for them.
-    private static let drawCount = 64
+    private static let drawCount = 40
     /// A place that is still uncertain is surveyed again after so long, so often…
     private static let surveyPause = Nanoseconds.seconds(3)
     private static let surveyLimit = 10
@@ -19,12 +19,11 @@ extension Coordinator {
 
     /// `member` has said where it is: when it is not sure, or was long ago, it is asked to measure again.
     mutating func surveyIfUncertain(_ member: Int) {
-        let record = records[member]
         let isUncertain =
-            record.coordinate.errorPerMille > Coordinator.certainPerMille || member == source
-        let mayAgain = isUncertain && record.surveyCount < Coordinator.surveyLimit
+            records[member].coordinate.errorPerMille > Coordinator.certainPerMille || member == source
+        let mayAgain = isUncertain && records[member].surveyCount < Coordinator.surveyLimit
         let pause = mayAgain ? Coordinator.surveyPause : Coordinator.surveyInterval
-        if let last = record.surveyed, now - last < pause { return }
+        if let last = records[member].surveyed, now - last < pause { return }
         survey(member)
     }
 
@@ -52,7 +51,7 @@ extension Coordinator {
             if found.count < Coordinator.landmarkCount {
                 found.append(place)
             } else if !others.contains(where: { $0.member == place }) {
-                others.append((records[member].distance(to: records[place]), place))
+                others.append((distance(member, place), place))
             }
         }
         guard records[member].coordinate.errorPerMille < 1000 else { return found }
@@ -61,8 +60,7 @@ extension Coordinator {
     }
 
     private func isLandmark(_ member: Int) -> Bool {
-        let record = records[member]
-        return !record.isRemoved && record.connection != nil && record.reach == .open
-            && record.coordinate.errorPerMille < MemberRecord.vaguePerMille
+        records[member].coordinate.errorPerMille < MemberRecord.vaguePerMille && !records[member].isRemoved
+            && records[member].connection != nil && records[member].reach == .open
     }
 }

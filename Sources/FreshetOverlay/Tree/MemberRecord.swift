@@ -120,15 +120,4 @@ public struct MemberRecord: Sendable {
         lostCount &+= UInt64(delivery.lostCount)
         repairedCount &+= UInt64(delivery.repairedCount)
     }
-
-    /// Predicted round trip to another member by both coordinates, microseconds; a guess of 50 ms while one
-    /// knows nothing.
-    func distance(to other: MemberRecord) -> Int32 {
-        let a = coordinate
-        let b = other.coordinate
-        if a.errorPerMille >= 1000 || b.errorPerMille >= 1000 {
-            return address.subnet == other.address.subnet ? 2_000 : 50_000
-        }
-        return a.distance(to: b)
-    }
 }

@@ -21,19 +21,18 @@ extension Coordinator {
 
     /// Places that `member` may still give away for good.
     func freePlaces(_ member: Int) -> Int32 {
-        let record = records[member]
         let reserved =
-            (record.promisedCount + Int32(configuration.promisesPerPlace) - 1)
+            (records[member].promisedCount + Int32(configuration.promisesPerPlace) - 1)
             / Int32(configuration.promisesPerPlace)
-        return record.slotLimit - record.childCount - reserved
+        return records[member].slotLimit - records[member].childCount - reserved
     }
 
     /// True when `member` may be offered to others at all.
     func isOfferable(_ member: Int) -> Bool {
-        let record = records[member]
-        if record.isRemoved || record.connection == nil || record.reach == .closed { return false }
-        if let until = record.convictedUntil, until > now { return false }
-        return record.slotLimit > 0
+        if records[member].isRemoved || records[member].connection == nil { return false }
+        if records[member].reach == .closed { return false }
+        if let until = records[member].convictedUntil, until > now { return false }
+        return records[member].slotLimit > 0
     }
 
     /// True when a child on `stripe` can be put below `member`.
@@ -133,19 +132,28 @@ extension Coordinator {
     /// Lower is better, in microseconds of delay: the way to the candidate and on, and what its age, record and
     /// neighbourhood are worth.
     private func score(_ candidate: Int, for member: Int, _ stripe: Int) -> Int64 {
-        let record = records[candidate]
-        let place = forest[candidate, stripe]
-        var score = Int64(place.delay) + Int64(record.distance(to: records[member]) / 2) + 5_000
-        if !record.isMature, record.role == .viewer { score += 30_000 }
-        score += Int64(1000 - record.transmitPerMille) * 200
+        var score = Int64(forest[candidate, stripe].delay) + Int64(distance(candidate, member) / 2) + 5_000
+        if !records[candidate].isMature, records[candidate].role == .viewer { score += 30_000 }
+        score += Int64(1000 - records[candidate].transmitPerMille) * 200
         // Who gets nothing now has nothing to give, and cannot tell yet whom it will be below.
         if isHungry(candidate, stripe) || isFlagged(candidate, stripe) { score += 500_000 }
         // Two parents behind one line fail together.
         for other in 0..<forest.stripeCount where other != stripe {
             guard let parent = forest.parent(member, other) else { continue }
-            if parent == candidate, record.home != nil { score += 20_000 }
+            if parent == candidate, records[candidate].home != nil { score += 20_000 }
         }
         return score
+    }
+
+    /// Predicted round trip between two members by both coordinates, microseconds; a guess of 50 ms while one knows
+    /// nothing.
+    func distance(_ a: Int, _ b: Int) -> Int32 {
+        let from = records[a].coordinate
+        let to = records[b].coordinate
+        if from.errorPerMille >= 1000 || to.errorPerMille >= 1000 {
+            return records[a].address.subnet == records[b].address.subnet ? 2_000 : 50_000
+        }
+        return from.distance(to: to)
     }
 
     // MARK: Bookkeeping
@@ -176,7 +184,7 @@ extension Coordinator {
             } else if place.parent >= 0, forest[Int(place.parent), stripe].depth < Forest.detached - 1 {
                 let above = forest[Int(place.parent), stripe]
                 place.depth = above.depth + 1
-                let hop = records[Int(place.parent)].distance(to: records[index]) / 2 + 1_000
+                let hop = distance(Int(place.parent), index) / 2 + 1_000
                 place.delay = Int32(clamping: Int64(above.delay) + Int64(hop))
             } else {
                 place.depth = Forest.detached
