@@ -66,8 +66,11 @@ extension Coordinator {
         if let last = records[other].lastMoved, now - last < Coordinator.exchangeRest { return nil }
         let way = Int64(delay(of: member, below: above, stripe))
         var gain = (Int64(forest[member, stripe].delay) - way) * weight(member, stripe)
-        // The other one will be below the member at best.
-        gain -= (way + hop(member, other) - Int64(place.delay)) * 1_000_000 / direct(other)
+        // The other one will be below the member, or where that was.
+        let hasRoom = place.childCount < free
+        guard let former = hasRoom ? member : forest.parent(member, stripe) else { return nil }
+        let next = hasRoom ? way + hop(member, other) : Int64(delay(of: other, below: former, stripe))
+        gain -= (next - Int64(place.delay)) * 1_000_000 / direct(other)
         var child = place.firstChild
         while child >= 0 {
             let index = Int(child)

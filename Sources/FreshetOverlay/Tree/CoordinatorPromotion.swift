@@ -109,5 +109,19 @@ extension Coordinator {
         records[member].lastMoved = now
         chooseBackups(member, stripe)
         tell(member, StripeSet(stripe), isRegraft: true)
+        renewHolders(of: member, stripe)
+    }
+
+    /// `member` has moved: whose parent is above it now must not count on it any more.
+    private mutating func renewHolders(of member: Int, _ stripe: Int) {
+        for holder in Set(records[member].promisedTo).sorted() {
+            let other = Int(holder)
+            let place = forest[other, stripe]
+            guard place.backup0 == Int32(member) || place.backup1 == Int32(member), place.parent >= 0,
+                Int(place.parent) != source, forest.isAtOrAbove(Int(place.parent), of: member, stripe)
+            else { continue }
+            chooseBackups(other, stripe)
+            tell(other, StripeSet(stripe), isRegraft: true)
+        }
     }
 }

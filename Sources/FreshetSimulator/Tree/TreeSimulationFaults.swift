@@ -170,6 +170,8 @@ extension TreeSimulation {
                     member: below, address: address(index, life: lives[Int(index)]), ticket: ticket)
             ]
             hosts[Int(top)].node.receive(.regraft(order), now: now)
+            // Nor does it mend what it did.
+            coordinator.clear()
             return settle(top)
         }
     }
