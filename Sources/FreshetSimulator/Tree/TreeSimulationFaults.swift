@@ -48,7 +48,11 @@ extension TreeSimulation {
     }
 
     mutating func strike() {
-        if scenario.flaw == .cycle { return plantCycle() }
+        if scenario.flaw == .cycle {
+            plantCycle()
+            // An order that was on its way may have spoilt it.
+            return queue.insert(.strike, at: now + .seconds(1), target: 0)
+        }
         if struckAt == nil { markStrike() }
         let sorted = present.sorted()
         switch scenario.strike {
