@@ -27,7 +27,7 @@ struct TreeSimulationTests {
     @Test("Without loss nothing is late, whoever comes and goes")
     func churn() throws {
         let plan = try scenario("churn: 3000, \"churn-from\": \"6s\"", duration: 25)
-        for seed in 1...3 as ClosedRange<UInt64> {
+        for seed in 2...4 as ClosedRange<UInt64> {
             let result = TreeResult(running: plan, seed: seed)
             #expect(result.violation == nil, "seed \(seed)")
             #expect(
