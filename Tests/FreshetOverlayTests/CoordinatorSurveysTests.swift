@@ -30,9 +30,11 @@ import Testing
         bench.say(.report(message), connection)
     }
 
-    @Test func whoComesIsToldSomeToMeasureTheWayTo() throws {
+    @Test func whoReportsIsToldSomeToMeasureTheWayTo() throws {
         let bench = bench()
         let viewer = bench.join()
+        #expect(surveys(bench.take(viewer)).isEmpty, "first of all it needs a parent")
+        report(bench, viewer, error: 1000)
         let survey = try #require(surveys(bench.take(viewer)).first)
         #expect(survey.landmarks.count >= 8)
         #expect(Set(survey.landmarks.map(\.address)).count == survey.landmarks.count)
@@ -51,6 +53,7 @@ import Testing
     @Test func whoIsNotSureIsAskedAgainAfterSomeSeconds() {
         let bench = bench()
         let viewer = bench.join()
+        report(bench, viewer, error: 400)
         _ = bench.take(viewer)
         bench.pass(.seconds(1))
         report(bench, viewer, error: 400)
@@ -67,6 +70,7 @@ import Testing
         let bench = CoordinatorBench()
         _ = bench.join(.source)
         let viewer = bench.join()
+        report(bench, viewer, error: 400)
         #expect(surveys(bench.take(viewer)).isEmpty)
     }
 }

@@ -46,7 +46,6 @@ extension Coordinator {
             placeEverywhere(index)
         }
         adoptClaims(of: index)
-        if records[index].coordinate.errorPerMille > Coordinator.certainPerMille { survey(index) }
     }
 
     /// Why `join` cannot be taken; `nil` when it can (step 404).

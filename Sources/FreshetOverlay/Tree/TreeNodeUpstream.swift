@@ -111,12 +111,7 @@ extension TreeNode {
             if stripes[stripe].candidate == link {
                 stripes[stripe].candidateStarvesAt =
                     acceptance.starvingStripes.has(stripe) ? acceptance.highestSequence : nil
-                // One that starves itself is not waited for while there is another.
-                let isVain =
-                    acceptance.starvingStripes.has(stripe)
-                    && stripes[stripe].nextBackup < stripes[stripe].backups.count
-                stripes[stripe].candidateDeadline =
-                    now + (isVain ? configuration.activationTimeout / 2 : configuration.activationTimeout * 2)
+                stripes[stripe].candidateDeadline = now + configuration.activationTimeout * 2
             } else if stripes[stripe].parent != link {
                 // Asked for once, and no more.
                 sendLeave(link, StripeSet(stripe), keepsPlace: true)
