@@ -207,13 +207,19 @@ final class LocalTree {
         return member
     }
 
+    /// The longest that all of it was held up by other work of the machine: a silence that nobody kept.
+    private(set) var longestPause = Nanoseconds.zero
+
     /// Turns all for `span`, while the source sends a packet every 2 ms when `isSending`; ends early when `isEnough`.
     @discardableResult
     func run(_ span: Nanoseconds, isSending: Bool = true, until isEnough: () -> Bool = { false }) -> Bool {
         let end = MonotonicClock.now + span
         nextAt = MonotonicClock.now
+        var before = nextAt
         while MonotonicClock.now < end {
             let now = MonotonicClock.now
+            longestPause = max(longestPause, now - before)
+            before = now
             coordinator.advance(to: now)
             while isSending, nextAt <= now {
                 source.originate(next, isKeyframe: next % 100 == 0)

