@@ -14,8 +14,9 @@ extension Coordinator {
     /// Puts `member` in the place of somebody nearer to the source, when all together are better off; gives how many
     /// have moved.
     mutating func exchange(_ member: Int, _ stripe: Int) -> Int {
-        guard configuration.exchangesPlaces, mayExchange(member, stripe), let former = forest.parent(member, stripe),
-            let other = bestExchange(for: member, stripe), let above = forest.parent(other, stripe)
+        guard configuration.exchangesPlaces, mayExchange(member, stripe),
+            let former = forest.parent(member, stripe), let other = bestExchange(for: member, stripe),
+            let above = forest.parent(other, stripe)
         else { return 0 }
         let children = forest.children(other, stripe)
         setParent(other, stripe, to: nil)
