@@ -100,16 +100,7 @@ extension Coordinator {
     /// another.
     private mutating func takeBackPromises(of member: Int) {
         while freePlaces(member) < 0, let holder = records[member].promisedTo.last {
-            let other = Int(holder)
-            var lost = StripeSet()
-            for stripe in 0..<forest.stripeCount {
-                let place = forest[other, stripe]
-                guard place.backup0 == Int32(member) || place.backup1 == Int32(member) else { continue }
-                chooseBackups(other, stripe)
-                lost.insert(StripeSet(stripe))
-            }
-            guard !lost.isEmpty else { break }
-            tell(other, lost, isRegraft: true)
+            guard replaceBackup(member, of: Int(holder)) else { break }
         }
     }
 }

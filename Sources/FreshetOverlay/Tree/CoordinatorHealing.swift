@@ -294,18 +294,22 @@ extension Coordinator {
 
     /// Others hold `member` as a backup: they get another.
     private mutating func forgetPromises(of member: Int) {
-        for holder in Set(records[member].promisedTo).sorted() {
-            let other = Int(holder)
-            var lost = StripeSet()
-            for stripe in 0..<forest.stripeCount {
-                let place = forest[other, stripe]
-                guard place.backup0 == Int32(member) || place.backup1 == Int32(member) else { continue }
-                chooseBackups(other, stripe)
-                lost.insert(StripeSet(stripe))
-            }
-            if !lost.isEmpty { tell(other, lost, isRegraft: true) }
-        }
+        for holder in Set(records[member].promisedTo).sorted() { replaceBackup(member, of: Int(holder)) }
         records[member].promisedTo = []
+    }
+
+    /// `holder` is given another backup, and told, on each stripe where it has `member` for one; false when it has on none.
+    @discardableResult
+    mutating func replaceBackup(_ member: Int, of holder: Int) -> Bool {
+        var lost = StripeSet()
+        for stripe in 0..<forest.stripeCount {
+            let place = forest[holder, stripe]
+            guard place.backup0 == Int32(member) || place.backup1 == Int32(member) else { continue }
+            chooseBackups(holder, stripe)
+            lost.insert(StripeSet(stripe))
+        }
+        if !lost.isEmpty { tell(holder, lost, isRegraft: true) }
+        return !lost.isEmpty
     }
 
     // MARK: After a restart
