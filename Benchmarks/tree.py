@@ -38,6 +38,7 @@ class Node:
         self.host = tools.Host()
         self.number = number
         self.address = f"10.78.{number // 250}.{number % 250 + 1}"
+        self.station = f"02:00:0a:4e:{number // 250:02x}:{number % 250 + 1:02x}"
         self.hub, self.device = hub, f"n{number}"
         self.process = self.log = None
 
@@ -49,9 +50,20 @@ class Node:
         hub.run("ip", "link", "set", device, "up")
 
     def number_it(self):
-        """Gives the host's device its address."""
+        """Gives the host's device its addresses."""
+        self.host.run("ip", "link", "set", "eth0", "address", self.station)
         self.host.run("ip", "addr", "add", f"{self.address}/16", "dev", "eth0")
         self.host.run("ip", "link", "set", "eth0", "up")
+
+    def know(self, others):
+        """Tells the host the stations of all others. The kernel has one table of neighbours for all namespaces, with room
+        for 1024 that were asked for: beyond, hosts that have not spoken before cannot. Those told for good do not count."""
+        lines = [f"neigh replace {other.address} lladdr {other.station} dev eth0 nud permanent"
+                 for other in others if other is not self]
+        self.batch(lines)
+
+    def batch(self, lines):
+        subprocess.run(self.host.enter + ["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
 
     def start(self, words, log):
         self.log = log
@@ -130,6 +142,8 @@ class Tree:
                 node.plug()
         for node in self.nodes:
             node.number_it()
+        for node in self.nodes:
+            node.know(self.nodes)
         self.url = None
         self.failures = []
 
@@ -273,8 +287,7 @@ def fail(tree, kind):
     elif kind == "oneway":
         # What it sends goes to a station that is not there, what others send arrives.
         nobody = "lladdr 02:00:00:00:00:01 dev eth0 nud permanent"
-        lines = [f"neigh replace {other.address} {nobody}" for other in tree.nodes if other is not node]
-        subprocess.run(node.host.enter + ["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
+        node.batch([f"neigh replace {other.address} {nobody}" for other in tree.nodes if other is not node])
     else:
         tree.hub.run("ip", "link", "set", node.device, "down")
     tree.failures.append({"node": node, "kind": kind, "at": time.monotonic(),

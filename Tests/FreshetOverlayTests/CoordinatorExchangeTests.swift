@@ -31,10 +31,7 @@ import Testing
     }
 
     @Test func aShortLineTakesThePlaceOfALongOne() {
-        let bench = CoordinatorBench {
-            $0.reviewInterval = .seconds(2)
-            $0.exchangesPlaces = true
-        }
+        let bench = CoordinatorBench { $0.reviewInterval = .seconds(2) }
         let (slow, quick, below) = tree(bench)
         #expect(bench.parent(slow) == bench.member(1))
         #expect(below.allSatisfy { bench.parent($0) == bench.member(slow) })
@@ -57,10 +54,7 @@ import Testing
     }
 
     @Test func nobodyIsMovedForALittle() {
-        let bench = CoordinatorBench {
-            $0.reviewInterval = .seconds(2)
-            $0.exchangesPlaces = true
-        }
+        let bench = CoordinatorBench { $0.reviewInterval = .seconds(2) }
         let (slow, quick, below) = tree(bench, slow: 1_500)
         for _ in 0..<12 {
             bench.pass(.seconds(1))

@@ -36,6 +36,21 @@ struct TreeSimulationTests {
         }
     }
 
+    @Test(
+        "Members change places, and nobody misses anything, even where one in twenty does not reach the next")
+    func exchanges() throws {
+        var plan = try scenario("\"uplinks\": \"equal\"", duration: 50)
+        plan.children = 3
+        plan.sourceChildren = 3
+        for share in [0, 50_000] {
+            plan.strangerShare = share
+            let result = TreeResult(running: plan, seed: 3)
+            #expect(result.violation == nil)
+            #expect(result.totals.exchangeCount > 5)
+            #expect(result.totals.inTimeCount == result.totals.dueCount, "\(result.report.table)")
+        }
+    }
+
     @Test("What is lost on every hop is repaired on it, at less than a tenth more")
     func repair() throws {
         let result = TreeResult(running: try scenario("loss: \"1%\", \"loss-to\": \"5%\""), seed: 2)

@@ -104,6 +104,8 @@ public struct Coordinator: ~Copyable {
         public var failedCount = 0
         /// Moves for a better place.
         public var promotionCount = 0
+        /// Members that took the place of another for that.
+        public var exchangeCount = 0
         /// Messages sent.
         public var sentCount = 0
     }

@@ -50,9 +50,6 @@ public struct CoordinatorConfiguration: Sendable {
     public var moveBudgetPerSecond = 1
     /// A member that does well is looked at for a better place so often.
     public var reviewInterval: Nanoseconds = .seconds(10)
-    /// Members may change places with such of longer lines (``Coordinator``'s exchange). It shortens the ways, but not yet
-    /// safely: in a real tree of a hundred processes a branch was without the stream for ten seconds after one.
-    public var exchangesPlaces = false
     /// Members wait for this many before the first is given a parent (figure 5); 0 starts at once.
     public var waitForMembers = 0
     /// …or for so long after the first.

@@ -6,18 +6,23 @@ import FreshetWire
 extension Coordinator {
     /// Members that are looked at for an exchange, at most.
     private static let exchangeLookCount = 96
-    /// What an exchange must win for each of those that it moves, in thousandths of the direct way from the source.
+    /// What an exchange must win for each of those that it moves, in thousandths of the direct way from the source…
     private static let exchangeGain: Int64 = 50
+    /// …which counts as so many microseconds at least: nobody is moved for what a busy machine may make of a short way.
+    private static let leastDirect: Int64 = 40_000
+    /// Members whose places are less sure than this are left where they are.
+    private static let exchangePerMille: Int32 = 200
     /// Who has moved is not moved again by an exchange for so long.
     private static let exchangeRest = Nanoseconds.seconds(5)
 
     /// Puts `member` in the place of somebody nearer to the source, when all together are better off; gives how many
     /// have moved.
     mutating func exchange(_ member: Int, _ stripe: Int) -> Int {
-        guard configuration.exchangesPlaces, mayExchange(member, stripe),
+        guard mayExchange(member, stripe),
             let former = forest.parent(member, stripe), let other = bestExchange(for: member, stripe),
             let above = forest.parent(other, stripe)
         else { return 0 }
+        tally.exchangeCount += 1
         let children = forest.children(other, stripe)
         setParent(other, stripe, to: nil)
         for child in children { setParent(child, stripe, to: member) }
@@ -34,8 +39,13 @@ extension Coordinator {
     private func mayExchange(_ member: Int, _ stripe: Int) -> Bool {
         let record = records[member]
         if let last = record.lastMoved, now - last < Coordinator.exchangeRest { return false }
-        return record.isMature && isOfferable(member) && (record.home == nil || record.home == stripe)
+        return isPlaceSure(member) && record.isMature && isOfferable(member)
+            && (record.home == nil || record.home == stripe)
             && record.role != .standby && !isHungry(member, stripe) && !isFlagged(member, stripe)
+    }
+
+    private func isPlaceSure(_ member: Int) -> Bool {
+        records[member].coordinate.errorPerMille <= Coordinator.exchangePerMille
     }
 
     /// Whose place is the best for `member`: children of those above it, not those above it themselves. Somebody below
@@ -60,7 +70,8 @@ extension Coordinator {
     private func exchangeGain(of member: Int, with other: Int, below above: Int, _ stripe: Int) -> Int64? {
         let place = forest[other, stripe]
         let free = records[member].slotLimit - records[member].childCount
-        guard place.childCount <= free, records[other].role == .viewer, records[other].connection != nil
+        guard place.childCount <= free, records[other].role == .viewer, records[other].connection != nil,
+            isPlaceSure(other)
         else {
             return nil
         }
@@ -90,8 +101,8 @@ extension Coordinator {
 
     /// The direct way from the source, microseconds.
     private func direct(_ member: Int) -> Int64 {
-        guard let source else { return 100_000 }
-        return hop(source, member) + 1_000
+        guard let source else { return Coordinator.leastDirect }
+        return max(Coordinator.leastDirect, hop(source, member))
     }
 
     private func hop(_ a: Int, _ b: Int) -> Int64 { Int64(distance(a, b) / 2) + 1_000 }

@@ -174,6 +174,9 @@ extension Coordinator {
         for stripe in 0..<forest.stripeCount where message.stripes.has(stripe) {
             adopt(member, stripe, by: to)
             guard forest.parent(member, stripe) == to else { continue }
+            if message.reason == .refused {
+                makeRoom(to, member, stripe, awayFrom: indexOfMember[message.from])
+            }
             shorten(member, stripe, awayFrom: indexOfMember[message.from])
             chooseBackups(member, stripe)
             stripes.insert(StripeSet(stripe))
@@ -183,6 +186,17 @@ extension Coordinator {
         records[member].starvingStripes = []
         records[member].hungrySince = nil
         if !stripes.isEmpty { tell(member, stripes, isRegraft: true) }
+    }
+
+    /// `member` could not go where it was sent, and stays with `parent`, which has given the place to another: it goes
+    /// elsewhere, if there is a place. Otherwise one of the two is cut off there and calls its backup.
+    private mutating func makeRoom(_ parent: Int, _ member: Int, _ stripe: Int, awayFrom former: Int?) {
+        guard records[parent].childCount > records[parent].slotLimit else { return }
+        var search = Search(stripe: stripe, excluded: former.map { [parent, $0] } ?? [parent])
+        search.height = forest.height(of: member, stripe)
+        guard let next = bestParent(for: member, search) else { return release(member, from: parent) }
+        setParent(member, stripe, to: next)
+        release(member, from: parent)
     }
 
     /// A branch that moved by itself may hang too deep now: it is put where it fits, if there is such a place.

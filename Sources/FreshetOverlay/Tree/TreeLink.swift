@@ -1,4 +1,4 @@
-import FreshetCore
+public import FreshetCore
 import FreshetWire
 
 /// A neighbour: who it is, where, and what each is to the other. Both directions may be in use at once: its
@@ -66,7 +66,18 @@ struct DownLink {
     var thinned: StripeSet = []
     /// The stripes that the coordinator has given it elsewhere: their places are another's when one is needed.
     var leaving: StripeSet = []
+    /// When those are not sent any more, because somebody else has the place already.
+    var stopDeadline: Instant?
     var heard: Instant
     var pulsed: Instant
     var budget = ChildBudget()
+}
+
+/// How many children a member has places for.
+public enum ChildPlaces {
+    /// A child that takes the place of another comes before that one goes: so long they may both be there.
+    public static let overlapSpan = Nanoseconds.seconds(1)
+
+    /// Stripes beyond `limit` that may be sent meanwhile.
+    public static func overlap(of limit: Int) -> Int { limit > 0 ? max(1, limit / 4) : 0 }
 }

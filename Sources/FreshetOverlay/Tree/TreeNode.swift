@@ -195,13 +195,9 @@ public struct TreeNode: ~Copyable {
         calm(stripe)
         stripes[stripe].missed = nil
         guard stripes[stripe].reason == .silence else { return }
-        let called = stripes[stripe].candidate
-        stripes[stripe].candidate = -1
-        stripes[stripe].candidateDeadline = nil
-        stripes[stripe].candidatePath = nil
+        abandonCandidate(stripe)
         stripes[stripe].reason = nil
         stripes[stripe].nextBackup = 0
-        if called >= 0 { sendLeave(called, StripeSet(stripe), keepsPlace: true) }
     }
 
     mutating func calm(_ stripe: Int) {

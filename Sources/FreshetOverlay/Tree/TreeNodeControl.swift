@@ -107,16 +107,14 @@ extension TreeNode {
         }
         isGathering = true
         for stripe in stripes.indices where assign.stripes.has(stripe) {
-            let dropped = stripes[stripe].backups
             stripes[stripe].backups = backups[stripe]
             stripes[stripe].nextBackup = 0
             take(primary[stripe], for: stripe, isFresh: assign.fromSequence == nil)
-            for link in dropped { forgetUpIfUnused(link) }
         }
         isGathering = false
+        for link in links.indices where links[link]?.up != nil { forgetUpIfUnused(link) }
         for offer in assign.offers {
             guard let link = link(to: offer) else { continue }
-            forgetUpIfUnused(link)
             if links[link]?.up?.mustAsk == true { ask(link) }
         }
     }
@@ -146,7 +144,7 @@ extension TreeNode {
 
     private mutating func take(_ link: Int, for stripe: Int, isFresh: Bool) {
         if link < 0 || link == stripes[stripe].parent {
-            if stripes[stripe].starvingSince == nil { stripes[stripe].candidate = -1 }
+            if stripes[stripe].starvingSince == nil { abandonCandidate(stripe) }
             return
         }
         // A starving node takes whom it is given; a fed one keeps its parent until the new one sends.
@@ -155,6 +153,7 @@ extension TreeNode {
             || !stripes[stripe].backups.contains(stripes[stripe].candidate)
         {
             stripes[stripe].reason = nil
+            if stripes[stripe].candidate != link { abandonCandidate(stripe) }
             // The coordinator may not know yet that the one it offers is dead: no greeting, no waiting.
             let patience = configuration.activationTimeout * (isStarving ? 3 : 8) / 2
             stripes[stripe].call(link, until: now + patience)

@@ -30,7 +30,7 @@ extension TreeNode {
         let old = links[link]?.down
         links[link]?.down = DownLink(
             token: token, nonce: asked.nonce, ticket: asked.ticket, stripes: old?.stripes ?? [],
-            heard: now, pulsed: now)
+            leaving: old?.leaving ?? [], stopDeadline: old?.stopDeadline, heard: now, pulsed: now)
         if old == nil { linkDeadline = earliest(linkDeadline, now + configuration.neighbourLimit) }
         // What it has and asks for no more stays until it says so: a repeated datagram takes nothing away.
         admit(
@@ -70,22 +70,39 @@ extension TreeNode {
         }
         let has = link.flatMap { links[$0]?.down?.stripes } ?? []
         let more = wanted.subtracting(has).count
-        if childCount + more > slotLimit, wanted.isSubset(of: ticket.stripes) {
-            makeRoom(childCount + more - slotLimit, except: link)
-        }
-        return childCount + more > slotLimit ? .full : nil
+        if childCount + more <= slotLimit { return nil }
+        let mayComeFirst =
+            wanted.isSubset(of: ticket.stripes) && overlap(childCount + more - slotLimit, except: link)
+        return mayComeFirst ? nil : .full
     }
 
-    /// Stops what the coordinator has given to others, or to nobody, as far as `count` places are needed.
-    private mutating func makeRoom(_ count: Int, except kept: Int?) {
+    /// True when `count` more than there are places for may come at once: as many are about to go, by the
+    /// coordinator's word. They keep what they have until they say that they have it from elsewhere, but not for long.
+    private mutating func overlap(_ count: Int, except kept: Int?) -> Bool {
+        if count > ChildPlaces.overlap(of: slotLimit) { return false }
         var left = count
         for link in links.indices where left > 0 && link != kept {
-            guard let down = links[link]?.down, !down.leaving.isEmpty else { continue }
+            guard let down = links[link]?.down else { continue }
             let gone = down.leaving.intersection(down.stripes)
+            if gone.isEmpty { continue }
             left -= gone.count
-            stopSending(gone, to: link)
-            links[link]?.down?.leaving = []
+            if down.stopDeadline == nil {
+                links[link]?.down?.stopDeadline = now + ChildPlaces.overlapSpan
+                linkDeadline = earliest(linkDeadline, now + ChildPlaces.overlapSpan)
+            }
         }
+        return left <= 0
+    }
+
+    /// Who should have gone by now goes, if its place is needed.
+    mutating func endOverlap(_ link: Int) {
+        guard let down = links[link]?.down, let deadline = down.stopDeadline else { return }
+        if deadline > now {
+            linkDeadline = earliest(linkDeadline, deadline)
+            return
+        }
+        links[link]?.down?.stopDeadline = nil
+        if childCount > slotLimit { stopSending(down.leaving, to: link) }
     }
 
     private mutating func remember(_ serial: UInt32, of address: PeerAddress) {
@@ -102,7 +119,7 @@ extension TreeNode {
         guard let down = links[link]?.down, let address = links[link]?.address else { return }
         let added = wanted.subtracting(down.stripes)
         links[link]?.down?.stripes.formUnion(added)
-        links[link]?.down?.leaving.subtract(wanted)
+        links[link]?.down?.leaving.subtract(added)
         links[link]?.down?.pulsed = now
         childCount += added.count
         var starving = StripeSet()

@@ -153,35 +153,47 @@ extension TreeNode {
 
     private func silenceDeadline(_ stripe: Int) -> Instant? {
         let state = stripes[stripe]
-        if let deadline = state.candidateDeadline { return deadline }
-        guard state.parent >= 0 else { return nil }
+        // Who is to move to a better parent hears whether the old one is still there.
+        if let deadline = state.candidateDeadline {
+            return state.isMovingAtLeisure ? min(deadline, parentDeadline(state)) : deadline
+        }
+        return state.parent < 0 ? nil : parentDeadline(state)
+    }
+
+    /// When the parent, if it says nothing more until then, is to be replaced.
+    private func parentDeadline(_ state: UpstreamStripe) -> Instant {
         let gaps = Nanoseconds(configuration.silentGapCount * state.gap)
         let silence = state.heard + max(configuration.silenceLimit, gaps)
         let stay = configuration.stayLimit + configuration.stayStep * state.stayLevel
-        return earliest(silence, state.stayingSince.map { $0 + stay })
+        return min(silence, state.stayingSince.map { $0 + stay } ?? silence)
     }
 
     private mutating func watch(_ stripe: Int) {
         guard let deadline = silenceDeadline(stripe), deadline <= now else { return }
-        if stripes[stripe].candidateDeadline != nil {
-            stripes[stripe].candidateDeadline = nil
-            let candidate = stripes[stripe].candidate
-            stripes[stripe].candidate = -1
-            if candidate >= 0 { sendLeave(candidate, StripeSet(stripe), keepsPlace: true) }
+        if let limit = stripes[stripe].candidateDeadline, limit <= now {
+            if stripes[stripe].isMovingAtLeisure { return remain(stripe) }
             let isServed = stripes[stripe].parent >= 0 && stripes[stripe].starvingSince == nil
+            abandonCandidate(stripe)
             if isServed, stripes[stripe].reason == nil { return }
             return callBackup(stripe, reason: stripes[stripe].reason ?? .silence)
         }
         suspect(stripe)
     }
 
-    /// The parent of `stripe` says nothing: the backup is called, then the coordinator told.
+    /// The parent of `stripe` says nothing: the backup is called, then the coordinator told. A parent that it is about to
+    /// move to will do, if that has agreed.
     private mutating func suspect(_ stripe: Int) {
-        guard stripes[stripe].candidate < 0 else { return }
+        let candidate = stripes[stripe].candidate
+        guard candidate < 0 || stripes[stripe].isMovingAtLeisure else { return }
         tally.silenceCount += 1
         if stripes[stripe].missed == nil { stripes[stripe].missed = (stripes[stripe].heard, now) }
         stripes[stripe].stayingSince = nil
-        callBackup(stripe, reason: .silence)
+        guard candidate >= 0, links[candidate]?.up?.accepted.has(stripe) == true else {
+            return callBackup(stripe, reason: .silence)
+        }
+        stripes[stripe].reason = .silence
+        stripes[stripe].starvingSince = stripes[stripe].starvingSince ?? now
+        stripes[stripe].candidateDeadline = now + patience(with: candidate)
     }
 
     /// Repeats what was not answered, asks neighbours for a sign of life, forgets who gave none.
@@ -195,6 +207,7 @@ extension TreeNode {
                 forgetDown(link)
                 continue
             }
+            endOverlap(link)
             linkDeadline = earliest(linkDeadline, limit)
         }
     }

@@ -132,7 +132,11 @@ extension TreeNode {
             where stripes[stripe].candidate == link && refusal.stripes.has(stripe) {
                 if stripes[stripe].reason != nil || stripes[stripe].parent < 0 { isPatient = false }
             }
-            if isPatient { return }
+            if isPatient {
+                links[link]?.up?.retryDeadline = now + configuration.retryInterval
+                linkDeadline = earliest(linkDeadline, links[link]?.up?.retryDeadline)
+                return
+            }
         default: break
         }
         if refusal.reason == .loop { tally.loopCount += 1 }
@@ -140,8 +144,9 @@ extension TreeNode {
         links[link]?.up?.retryDeadline = nil
         for stripe in stripes.indices where refusal.stripes.has(stripe) {
             if stripes[stripe].candidate == link {
-                stripes[stripe].candidate = -1
-                if stripes[stripe].parent < 0 || stripes[stripe].reason != nil {
+                if stripes[stripe].isMovingAtLeisure {
+                    remain(stripe)
+                } else {
                     callBackup(stripe, reason: stripes[stripe].reason ?? .refused)
                 }
             } else if stripes[stripe].parent == link {
@@ -236,7 +241,7 @@ extension TreeNode {
     /// are called again.
     mutating func callBackup(_ stripe: Int, reason: MovedMessage.Reason) {
         stripes[stripe].reason = reason
-        stripes[stripe].candidate = -1
+        abandonCandidate(stripe)
         if reason != .handover, stripes[stripe].starvingSince == nil { stripes[stripe].starvingSince = now }
         while stripes[stripe].nextBackup < stripes[stripe].backups.count {
             let backup = stripes[stripe].backups[stripes[stripe].nextBackup]
@@ -251,8 +256,31 @@ extension TreeNode {
         tellStarving(stripe)
     }
 
+    /// Whoever was asked for `stripe` and has not sent is not wanted any more.
+    mutating func abandonCandidate(_ stripe: Int) {
+        let candidate = stripes[stripe].candidate
+        stripes[stripe].candidate = -1
+        stripes[stripe].candidateDeadline = nil
+        stripes[stripe].candidatePath = nil
+        guard candidate >= 0, candidate != stripes[stripe].parent else { return }
+        sendLeave(candidate, StripeSet(stripe), keepsPlace: true)
+        // While an assignment is taken it may yet be somebody's backup.
+        if !isGathering { forgetUpIfUnused(candidate) }
+    }
+
+    /// The parent that the coordinator named for `stripe` does not send: the one that does stays, and the coordinator is
+    /// told, so that it names another.
+    mutating func remain(_ stripe: Int) {
+        let refuser = stripes[stripe].candidate
+        let from = refuser >= 0 ? links[refuser]?.member ?? .none : .none
+        abandonCandidate(stripe)
+        guard isConnected, from != .none else { return }
+        noteMoved(
+            MovedMessage(stripes: StripeSet(stripe), from: from, to: parent(of: stripe), reason: .refused))
+    }
+
     /// How long a called backup may take: a round trip and what goes with it, where that is known.
-    private func patience(with link: Int) -> Nanoseconds {
+    func patience(with link: Int) -> Nanoseconds {
         let trip = Nanoseconds.microseconds(Int64(links[link]?.roundTrip ?? 0))
         if trip == .zero { return configuration.activationTimeout * 3 / 2 }
         return max(configuration.activationTimeout / 2, trip * 3 / 2 + .milliseconds(40))
@@ -316,7 +344,7 @@ extension TreeNode {
         guard let up = links[link]?.up, let address = links[link]?.address else { return }
         links[link]?.up?.wanted.subtract(leaving)
         links[link]?.up?.accepted.subtract(leaving)
-        guard up.phase == .open else { return }
+        guard up.phase != .greeting else { return }
         send(.leave(token: up.token, stripes: leaving, keepsPlace: keepsPlace), to: address)
         farewells.note(leaving, to: address, token: up.token, keepsPlace: keepsPlace, now: now)
     }

@@ -54,10 +54,14 @@ struct UpstreamStripe {
     var receivedCount = 0
     var reportedHighest: Int64?
 
+    /// The coordinator has named another parent; the old one is there, as far as is known.
+    var isMovingAtLeisure: Bool { candidate >= 0 && parent >= 0 && reason == nil && starvingSince == nil }
+
     /// Asks `link` from now on, and knows nothing of it yet.
     mutating func call(_ link: Int, until deadline: Instant) {
-        candidate = link
         candidateDeadline = deadline
+        if candidate == link { return }
+        candidate = link
         candidatePath = nil
         candidateStarvesAt = nil
     }

@@ -29,6 +29,8 @@ struct TreeHost: ~Copyable {
     var pleaded: UInt64 = 0
     var pleadedNumber: Int64 = 0
     var pleadedAt = Instant.zero
+    /// Since when it has more children than its line carries; `nil` while it has not.
+    var isOverSince: Instant?
     /// It hears nothing.
     var isDeaf = false
     /// It did not for a while: its gaps are its own.

@@ -24,9 +24,14 @@ struct TreeMap {
     static let metropolisCount = 24
     static let perNetwork = 8
     private(set) var spots: [Spot] = []
+    /// Pairs of 2^32 that do not reach each other, and what decides which.
+    private let strangers: UInt64
+    private let strangerSeed: UInt64
 
     /// Places for `count` hosts and the source, which is number 0.
     init(_ scenario: TreeScenario, count: Int, random: inout PRNG) {
+        strangers = UInt64(scenario.strangerShare) << 32 / 1_000_000
+        strangerSeed = scenario.strangerShare > 0 ? random.next() : 0
         var centers: [(x: Int32, y: Int32)] = []
         for _ in 0..<TreeMap.metropolisCount {
             centers.append((Int32(random.below(100_000)), Int32(random.below(50_000))))
@@ -88,6 +93,17 @@ struct TreeMap {
     /// A number from −`span` to `span`, small ones more likely.
     private static func around(_ span: Int32, _ random: inout PRNG) -> Int32 {
         Int32(random.below(UInt64(span) + 1)) - Int32(random.below(UInt64(span) + 1))
+    }
+
+    /// True when what `a` sends reaches `b`, and the other way round.
+    @inline(__always)
+    func reach(_ a: Int32, _ b: Int32) -> Bool { strangers == 0 || areAcquainted(a, b) }
+
+    private func areAcquainted(_ a: Int32, _ b: Int32) -> Bool {
+        if a == 0 || b == 0 { return true }
+        let pair = UInt64(UInt32(min(a, b))) << 32 | UInt64(UInt32(max(a, b)))
+        var chance = PRNG(seed: pair ^ strangerSeed)
+        return chance.below(1 << 32) >= strangers
     }
 
     /// The way from `a` to `b`, nanoseconds, without jitter.

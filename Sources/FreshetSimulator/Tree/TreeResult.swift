@@ -114,6 +114,7 @@ public struct TreeResult: Sendable {
             ),
             ("wayP99Ms", "    p99", milliseconds(totals.way.quantile(99, of: 100))),
             ("moves", "new parents", "\(totals.moveCount)"),
+            ("exchanges", "changes of places", "\(totals.exchangeCount)"),
             ("loops", "loops seen", "\(totals.loopCount)"),
         ]
     }

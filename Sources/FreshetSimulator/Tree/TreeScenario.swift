@@ -88,6 +88,9 @@ public struct TreeScenario: Sendable {
     public var lossFrom = 0
     /// The other end.
     public var lossTo = 0
+    /// Of all pairs of viewers so many in a million do not reach each other, whatever the coordinator thinks: a firewall, a
+    /// NAT, a table that is full.
+    public var strangerShare = 0
     /// Joins and leaves a second, in thousandths: as many of the one as of the other.
     public var churnPerThousandSeconds = 0
     /// When that begins.

@@ -31,6 +31,8 @@ extension TreeScenario {
             StageParameter("loss", .ratio, default: "0", "lost on the way to a viewer, at least"),
             StageParameter("loss-to", .ratio, default: "0", "and at most"),
             StageParameter(
+                "strangers", .ratio, default: "0", "of all pairs of viewers so many do not reach each other"),
+            StageParameter(
                 "churn", .integer(0...1_000_000), default: "0", "joins and leaves in a thousand seconds"),
             StageParameter("churn-from", .duration, default: "20s", "when that begins"),
             StageParameter("crashes", .ratio, default: "50%", "of those who go, so many crash"),
@@ -90,6 +92,7 @@ extension TreeScenario {
         standbyCount = words.integer("standbys") ?? standbyCount
         lossFrom = words.partsPerMillion("loss")
         lossTo = max(lossFrom, words.partsPerMillion("loss-to"))
+        strangerShare = words.partsPerMillion("strangers")
         scheme = Scheme(rawValue: words.text("scheme")) ?? scheme
     }
 

@@ -63,11 +63,22 @@ extension TreeSimulation {
                 Int(index) > scenario.nodeCount
                 && Int(index) <= scenario.nodeCount + scenario.standbyCount
             let limit = isStandby ? scenario.children : Int(map.spots[Int(index)].children)
-            if count > limit * scenario.stripeCount {
-                fail(.slots, index, "sends to \(count) children, its uplink carries \(limit)")
-            }
+            checkPlaces(index, count, limit: limit * scenario.stripeCount)
             if index > 0, !hosts[Int(index)].isDeaf { checkFed(index) }
             if violation != nil { return }
+        }
+    }
+
+    /// Who takes the place of another comes before that one goes, which is soon.
+    private mutating func checkPlaces(_ index: Int32, _ count: Int, limit: Int) {
+        if count <= limit {
+            hosts[Int(index)].isOverSince = nil
+            return
+        }
+        let since = hosts[Int(index)].isOverSince ?? now
+        hosts[Int(index)].isOverSince = since
+        if count > limit + ChildPlaces.overlap(of: limit) || now - since > ChildPlaces.overlapSpan * 2 {
+            fail(.slots, index, "sends to \(count) children, its uplink carries \(limit)")
         }
     }
 
@@ -113,6 +124,7 @@ extension TreeSimulation {
     mutating func finish() {
         events = queue.totalCount
         if struckAt != nil { countSurvivors() }
+        totals.exchangeCount = coordinator.value?.pointee.tally.exchangeCount ?? 0
         measureTree()
         for index in present where index > 0 { close(index) }
         if violation == nil { checkSums() }

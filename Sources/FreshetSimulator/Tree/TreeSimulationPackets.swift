@@ -137,7 +137,7 @@ extension TreeSimulation {
             if index == 0 { totals.sourceCount += 1 }
         }
         if index == 0 { sourceSecond += 1 }
-        guard peer >= 0 else { return }
+        guard peer >= 0, map.reach(index, peer) else { return }
         let chance = weather.next()
         if UInt32(truncatingIfNeeded: chance) < map.spots[Int(peer)].loss { return }
         let jitter = Int64(chance >> 32 & 0x3_FFFF)
@@ -174,7 +174,7 @@ extension TreeSimulation {
             totals.linkByteCount += Int64(packet.byteCount + 28)
             if kind == .repairControl { totals.repairControlByteCount += Int64(packet.byteCount + 28) }
         }
-        guard peer >= 0 else { return }
+        guard peer >= 0, map.reach(index, peer) else { return }
         let chance = weather.next()
         if UInt32(truncatingIfNeeded: chance) < map.spots[Int(peer)].loss { return }
         if scenario.flaw == .cycle, isPath(packet.bytes) { return }

@@ -32,6 +32,8 @@ public struct TreeTotals: Sendable {
     public var crashCount = 0
     /// Members that took another parent by themselves.
     public var moveCount = 0
+    /// Members that the coordinator put in the place of another, since it began.
+    public var exchangeCount = 0
     /// Loops of parents that were there for a moment.
     public var loopCount = 0
     /// Viewers that missed a packet from the strike on, and all that were there before and after.
