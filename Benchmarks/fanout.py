@@ -4,6 +4,7 @@
   scripts/bench fanout --children 1,16 --rate 8    only: these numbers of children, Mbit/s for each
   scripts/bench fanout --most 1000             only: how fast may the stream be with so many children?
   scripts/bench fanout --half 16,64            only: how long a packet takes at half of what plain C sends at most
+  scripts/bench fanout --wire 6                only: how long each relay keeps a packet, on the wire with one child, in 6 s
   --systems freshet,c-gso   --seconds S (default 4)   --repeats N (default 3)   --json FILE
 
 The relay has the first core and a host (network namespace) of its own. On the other core one program, tree-load, is the source,
@@ -21,8 +22,8 @@ import subprocess
 import sys
 import time
 
-ARGUMENTS = {"children": "1,4,16,64", "rate": 8.0, "seconds": 4, "repeats": 3, "systems": "", "most": "", "half": "", "json": ""}
-SYSTEMS = ["c-sendmmsg", "c-gso", "freshet", "freshet-5ms", "gstreamer", "ffmpeg", "srt"]
+ARGUMENTS = {"children": "1,4,16,64", "rate": 8.0, "seconds": 4, "repeats": 3, "systems": "", "most": "", "half": "", "json": "", "wire": 0.0}
+SYSTEMS = ["c-sendmmsg", "c-gso", "c-gso-5ms", "freshet", "freshet-5ms", "gstreamer", "ffmpeg", "srt"]
 # The system that decides, and the one it is held against.
 OWN, PLAIN = "freshet", "c-sendmmsg"
 LOAD = None
@@ -65,7 +66,8 @@ class Fanout:
             words = [tools.FRESHET, "relay", url, "--children", str(max(children, 1)), "--quiet"]
             return [words + (["--batch", "5ms"] if system == "freshet-5ms" else [])]
         if system.startswith("c-"):
-            return [[tools.program("relay"), "-m", system[2:], "-g", tools.GROUP, "-i", "10.77.1.1", "-p", tools.PORT, "-d",
+            mode, _, rest = system[2:].partition("-")
+            return [[tools.program("relay"), "-m", mode, "-a", rest.removesuffix("ms") or 0, "-g", tools.GROUP, "-i", "10.77.1.1", "-p", tools.PORT, "-d",
                      "10.77.1.2", "-P", 6000, "-n", children, "-s", 1]]
         ports = [6000 + number for number in range(children)]
         if system == "gstreamer":
@@ -177,6 +179,24 @@ class Fanout:
         return low, best
 
 
+def watch_wire(fan, systems, results):
+    """What each relay of plain RTP adds, whoever the child is: with one child, on the wire of the relay's host."""
+    for system in systems:
+        if system.startswith("freshet"):
+            continue
+        seen = subprocess.Popen(
+            fan.relay.enter + [sys.executable, os.path.join(os.path.dirname(__file__), "wire.py"), "v2",
+                               str(fan.options["wire"] or 6)], stdout=subprocess.PIPE, text=True)
+        fan.run(system, 1, fan.options["rate"])
+        seen = json.loads(seen.communicate()[0])
+        kept = sorted(seen["kept"])
+        row = {"out": f"{len(kept)} of {seen['out']} known again, {seen['close']:.0f} % in trains"}
+        if kept:
+            row |= {"p50": kept[len(kept) // 2], "p99": kept[len(kept) * 99 // 100]}
+        results.setdefault("wire-1", {})[system] = [row]
+        fan.tools.say(f"wire {system} {rounded(row)}")
+
+
 def rounded(row):
     return {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}
 
@@ -207,10 +227,12 @@ def main(tools, words):
     if os.cpu_count() > 1:
         # The first core is the relay's alone: who looks at its figures now and then would be in its way.
         os.sched_setaffinity(0, {1})
-    is_whole = not {"--most", "--half", "--children"} & set(given)
+    is_whole = not {"--most", "--half", "--children", "--wire"} & set(given)
     try:
         if is_whole or "--children" in given:
             compare(fan, tools, options, [int(word) for word in options["children"].split(",")], systems, results)
+        if is_whole or options["wire"]:
+            watch_wire(fan, systems, results)
         for word in (options["most"] or ("1000" if is_whole else "")).split(","):
             if word:
                 search(fan, tools, int(word), [system for system in systems if system in (OWN, PLAIN)], most, results)
