@@ -50,6 +50,7 @@ import Testing
         ("rtp://127.0.0.1:5004?ttl=256", "ttl must be a number from 0 to 255, not '256'"),
         ("rtp://127.0.0.1:5004?dscp=-1", "dscp must be a number from 0 to 63"),
         ("rtp://127.0.0.1:5004?source=here", "source must be an address, not 'here'"),
+        ("rtp://232.1.1.1:5004?source=239.1.1.1", "not the group '239.1.1.1'"),
         ("rtp://127.0.0.1:5004?latency=soon", "latency must be a time"),
         ("rtp://127.0.0.1:5004?control=maybe", "control must be on or off, not 'maybe'"),
         ("rtp://127.0.0.1:5004?tll=1", "there is no option 'tll'; there are: interface, source, ttl"),

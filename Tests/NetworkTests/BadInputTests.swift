@@ -50,6 +50,23 @@ struct BadInputTests {
             1, ["nosuch0"], from: ["record", "rtp://239.77.250.2:19000?interface=nosuch0", "/dev/null"])
     }
 
+    @Test("Without a route for IPv6 groups it says which to add, and with that one a stream arrives")
+    func missingRoute() async throws {
+        try await Turnstile.shared.pass {
+            let network = try await Namespace()
+            let remove = ["-6", "route", "del", "local", "ff00::/8", "dev", "lo", "table", "local"]
+            #expect(try await network.start("ip", remove).end().status == 0)
+            let (input, place) = (try await TestMedia.generated("single.ts"), Place.group6())
+            let refused = try await network.start(Freshet.path, ["send", input, "--to", place.url()]).end()
+            #expect(refused.status == 1 && refused.errorLines.count == 1, "\(refused)")
+            let hint = try #require(refused.errors.components(separatedBy: "add a route: ip ").last)
+            let add = hint.trimmingCharacters(in: .whitespacesAndNewlines).components(separatedBy: " ")
+            #expect(try await network.start("ip", add).end().status == 0, "\(refused)")
+            let delivery = try await Delivery.run(input, to: place.url(), at: place, network: network)
+            delivery.expectExact(input)
+        }
+    }
+
     @Test("An address that is none, a port that is none, a group that is none")
     func addresses() async throws {
         let clip = TestMedia.clip("clip.ts")
@@ -73,6 +90,7 @@ struct BadInputTests {
     @Test("A place that cannot be written, and a full disk")
     func disks() async throws {
         try await expect(1, ["/no/such/folder"], from: ["record", group, "/no/such/folder/out.ts"])
+        try await expect(1, ["/dev is a folder"], from: ["record", group, "/dev"])
         let place = Place.group()
         let recorder = try await Freshet.startReceiver(
             "record", place.url(), "/dev/full", "--format", "ts", listeningOn: place)

@@ -139,8 +139,10 @@ struct DestinationSet: ~Copyable {
     private static func routeHint(_ error: SystemCallError, _ request: DestinationRequest) -> String {
         guard error.errno == .networkUnreachable, request.url.address.isMulticast else { return "" }
         let device = request.interface ?? "INTERFACE"
+        // On the loopback interface nothing comes back but by a route of the local kind.
+        let kind = (try? NetworkInterface.named(device))?.isLoopback == true ? "local" : "multicast"
         return request.url.address.family == .ipv6
-            ? "; add a route: ip -6 route add ff00::/8 dev \(device) table local"
+            ? "; add a route: ip -6 route add \(kind) ff00::/8 dev \(device) table local"
             : "; name an interface, or add a route: ip route add 224.0.0.0/4 dev \(device)"
     }
 

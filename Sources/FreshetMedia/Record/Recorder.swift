@@ -63,6 +63,10 @@ public final class Recorder {
         var path = RecordingPath(options.path, isSegmented: options.segment.count > 0)
         let first = path.next(at: wallClockSeconds())
         if FileBytes.exists(first) {
+            var status = stat()
+            if stat(first, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+                throw .failure("\(first) is a folder; give the name of a file in it")
+            }
             guard access(first, W_OK) == 0 else {
                 throw .failure("cannot write \(first): \(FileBytes.errorText())")
             }

@@ -106,6 +106,9 @@ public struct StreamURL: Equatable, Sendable, CustomStringConvertible {
             guard let address = SocketAddress(value, port: 0) else {
                 throw .usage("'\(text)': source must be an address, not '\(value)'")
             }
+            if address.isMulticast {
+                throw .usage("'\(text)': source must be the address of a host, not the group '\(value)'")
+            }
             source = address
         case "ttl": ttl = try StreamURL.number(value, 0...255, key, text)
         case "dscp": dscp = try StreamURL.number(value, 0...63, key, text)

@@ -22,7 +22,7 @@ extension LinkModel.Configuration {
                 "burst-time", .duration, default: "0", "mean time of losses in a row, instead of burst"),
             StageParameter("reorder", .ratio, default: "0", "share of packets that later ones overtake"),
             StageParameter(
-                "reorder-depth", .integer(1...10_000), default: "10", "by how many packets at most"),
+                "reorder-depth", .integer(1...10_000), default: "10", "by how many at most, evenly spaced"),
             StageParameter("duplicate", .ratio, default: "0", "share of packets that come twice"),
             StageParameter("corrupt", .ratio, default: "0", "share of packets with one bit flipped"),
             StageParameter("rate", .bitRate, default: "0", "bits per second the link carries; 0: no limit"),
