@@ -5,11 +5,20 @@ import FreshetEngine
 struct Totals {
     private var sums = Counters()
     private var gauges = Counters()
-    /// Bytes of media that went through: into the network, or out of it.
+    /// Bytes of media that went through: out of the network where it is received, into it where it is only sent (a
+    /// file is read ahead of what is sent), else what the busiest stage had.
     private(set) var byteCount = 0
+    /// Nothing is received here, and something sent.
+    private let isSender: Bool
 
     /// The totals of `stages`.
     init(_ stages: [StageReport]) {
+        let receivers = stages.filter { $0.name.hasSuffix("-receive") }
+        let senders = stages.filter { $0.name.hasSuffix("-send") }
+        isSender = receivers.isEmpty && !senders.isEmpty
+        for stage in !receivers.isEmpty ? receivers : isSender ? senders : stages {
+            byteCount = max(byteCount, stage.counters[.bytesIn], stage.counters[.bytesOut])
+        }
         for stage in stages {
             for counter in Counter.allCases {
                 let value = stage.counters[counter]
@@ -19,7 +28,6 @@ struct Totals {
                     sums.add(counter, value)
                 }
             }
-            byteCount = max(byteCount, stage.counters[.bytesIn], stage.counters[.bytesOut])
         }
     }
 
@@ -61,13 +69,15 @@ struct Totals {
         return "{" + fields.joined(separator: ",") + "}"
     }
 
-    /// The progress line: time, bit rate, loss, repaired, latency.
+    /// The progress line: time, bit rate, loss, repaired, latency; of a sender what it sent again.
     func progress(elapsed: Nanoseconds, bitRate: Int) -> String {
         let seconds = elapsed.count / 1_000_000_000
         let clock = [seconds / 3600, seconds / 60 % 60, seconds % 60].map { $0 < 10 ? "0\($0)" : "\($0)" }
         var text = clock.joined(separator: ":")
         text += "  \(Totals.decimal(Int64(bitRate), divisor: 1_000_000, places: 2)) Mbit/s"
-        text += "  lost \(sums[.lost])  recovered \(sums[.recovered])"
+        text +=
+            isSender
+            ? "  sent again \(sums[.repairsOut])" : "  lost \(sums[.lost])  recovered \(sums[.recovered])"
         if gauges[.latencyNanoseconds] != 0 {
             text +=
                 "  latency \(Totals.decimal(Int64(gauges[.latencyNanoseconds]), divisor: 1_000_000, places: 1)) ms"

@@ -39,6 +39,24 @@ struct CommandTests {
         }
     }
 
+    @Test("The figures of a sender tell what has been sent, not what was read ahead")
+    func senderFigures() async throws {
+        try await Turnstile.shared.pass {
+            let (input, scratch) = (try await TestMedia.generated("single.ts"), try Scratch())
+            let sent = try await Freshet.run(
+                "send", input, "--to", Place.group().url(), "--stats", scratch.file("stats"))
+            #expect(sent.status == 0, "\(sent)")
+            let text = try String(contentsOfFile: scratch.file("stats"), encoding: .utf8)
+            let lines = try text.split(separator: "\n").map { line in
+                let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+                return (object?["bytes"] as? NSNumber)?.intValue ?? -1
+            }
+            // Three seconds of media: after one of them about a third has gone.
+            #expect(lines.count >= 3 && lines[0] > 0 && lines[0] * 2 < lines[lines.count - 1], "\(lines)")
+            #expect(lines.last == fileSize(input), "\(lines)")
+        }
+    }
+
     @Test("Every stage is listed, has a page, and its example passes the check")
     func stages() async throws {
         let listed = try await Freshet.run("stages")
