@@ -62,6 +62,7 @@ let package = Package(
                 .embedInCode("Scenarios/tree-prm.json5"),
                 .embedInCode("Scenarios/tree-prm-baseline.json5"),
                 .embedInCode("Scenarios/tree-crash.json5"),
+                .embedInCode("Scenarios/tree-half.json5"),
                 .embedInCode("Scenarios/tree-region.json5"),
                 .embedInCode("Scenarios/tree-stripe.json5"),
                 .embedInCode("Scenarios/tree-coordinator.json5"),

@@ -21,7 +21,10 @@ struct Farewells {
     private var pending: [Farewell] = []
 
     /// When one is to be said again; `nil` when none is.
-    var due: Instant? { pending.reduce(nil as Instant?) { earliest($0, $1.due) } }
+    var due: Instant? {
+        if pending.isEmpty { return nil }
+        return pending.reduce(nil as Instant?) { earliest($0, $1.due) }
+    }
 
     /// `stripes` were left for the first time.
     mutating func note(

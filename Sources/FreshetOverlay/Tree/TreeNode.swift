@@ -79,15 +79,17 @@ public struct TreeNode: ~Copyable {
     var goodbyesLeft = 0
     var goodbyeDeadline: Instant?
 
-    var transmits: [(PeerAddress, LinkMessage)] = []
+    /// False while nothing can be waiting to go out: that is asked after every packet.
+    private var mayHaveOutput = false
+    var transmits: [(PeerAddress, LinkMessage)] = [] { didSet { mayHaveOutput = true } }
     var transmitHead = 0
-    var goodbyes: [PeerAddress] = []
+    var goodbyes: [PeerAddress] = [] { didSet { mayHaveOutput = true } }
     var farewells = Farewells()
     var punches = Punches()
     var outside = OutsideSearch()
     var uplink = UplinkProbe()
-    var messages: [ControlMessage] = []
-    var events: [TreeEvent] = []
+    var messages: [ControlMessage] = [] { didSet { mayHaveOutput = true } }
+    var events: [TreeEvent] = [] { didSet { mayHaveOutput = true } }
     var eventHead = 0
 
     /// What a node counts.
@@ -250,7 +252,9 @@ public struct TreeNode: ~Copyable {
 
     /// True when ``nextTransmit(into:)``, ``nextMessage()`` or ``nextEvent()`` has something to give: after most
     /// packets none has.
-    public var hasOutput: Bool {
+    public var hasOutput: Bool { mayHaveOutput && isOutputWaiting }
+
+    private var isOutputWaiting: Bool {
         transmitHead < transmits.count || eventHead < events.count || !goodbyes.isEmpty
             || isConnected && !messages.isEmpty
     }
@@ -297,8 +301,10 @@ public struct TreeNode: ~Copyable {
     /// The next thing for the edge to do; `nil` when there is none.
     public mutating func nextEvent() -> TreeEvent? {
         guard eventHead < events.count else {
-            events.removeAll(keepingCapacity: true)
+            if !events.isEmpty { events.removeAll(keepingCapacity: true) }
             eventHead = 0
+            // Messages wait for the connection.
+            mayHaveOutput = isOutputWaiting || !messages.isEmpty
             return nil
         }
         defer { eventHead += 1 }

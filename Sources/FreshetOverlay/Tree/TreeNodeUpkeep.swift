@@ -152,20 +152,20 @@ extension TreeNode {
     }
 
     private func silenceDeadline(_ stripe: Int) -> Instant? {
-        let state = stripes[stripe]
-        // Who is to move to a better parent hears whether the old one is still there.
-        if let deadline = state.candidateDeadline {
-            return state.isMovingAtLeisure ? min(deadline, parentDeadline(state)) : deadline
+        // Field by field: a copy of the stripe would count references to its lists.
+        if let deadline = stripes[stripe].candidateDeadline {
+            return stripes[stripe].isMovingAtLeisure ? min(deadline, parentDeadline(stripe)) : deadline
         }
-        return state.parent < 0 ? nil : parentDeadline(state)
+        return stripes[stripe].parent < 0 ? nil : parentDeadline(stripe)
     }
 
     /// When the parent, if it says nothing more until then, is to be replaced.
-    private func parentDeadline(_ state: UpstreamStripe) -> Instant {
-        let gaps = Nanoseconds(configuration.silentGapCount * state.gap)
-        let silence = state.heard + max(configuration.silenceLimit, gaps)
-        let stay = configuration.stayLimit + configuration.stayStep * state.stayLevel
-        return min(silence, state.stayingSince.map { $0 + stay } ?? silence)
+    private func parentDeadline(_ stripe: Int) -> Instant {
+        let gaps = Nanoseconds(configuration.silentGapCount * stripes[stripe].gap)
+        let silence = stripes[stripe].heard + max(configuration.silenceLimit, gaps)
+        guard let since = stripes[stripe].stayingSince else { return silence }
+        let stay = configuration.stayLimit + configuration.stayStep * stripes[stripe].stayLevel
+        return min(silence, since + stay)
     }
 
     private mutating func watch(_ stripe: Int) {

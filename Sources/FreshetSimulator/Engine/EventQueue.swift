@@ -19,7 +19,7 @@ struct Event<Kind: BitwiseCopyable> {
 /// What will happen, in the order in which it will: by time, and at one time in the order in which it was put
 /// in, so that a run is the same each time. It grows.
 ///
-/// A wheel of narrow spans of time: what falls into one of the next spans goes to the end of that span's list,
+/// A wheel of narrow spans of time: what falls into one of the next spans goes to the end of that span's blocks,
 /// what is farther off waits in a heap. A span's events are sorted when its turn comes, so an event costs the
 /// same whether ten others are pending or a million.
 struct EventQueue<Kind: BitwiseCopyable>: ~Copyable {
@@ -29,35 +29,37 @@ struct EventQueue<Kind: BitwiseCopyable>: ~Copyable {
     private static var shift: Int64 { 14 }
     private static var spanCount: Int64 { 1 << 14 }
 
-    private struct Link {
-        var event: Item
-        var next: Int32
-    }
+    /// Events of one span lie together, so many in a block: they are fetched from memory at once.
+    private static var blockCount: Int { 8 }
 
     /// The events of the span whose turn it is, in order, and which of them is next.
     private var turn: [Item] = []
     private var next = 0
     /// The number of that span since the world began.
     private var cursor: Int64 = -1
-    /// The first place of each span's list; -1 for none.
-    private let heads: UnsafeMutablePointer<Int32>
+    /// The newest block of each span's list and how many events are in that block; -1 for none.
+    private let heads: UnsafeMutablePointer<(block: Int32, count: Int32)>
     /// Spans that have events, a bit each, and words of those bits that are not 0.
     private let occupied: UnsafeMutablePointer<UInt64>
     private let occupiedWords: UnsafeMutablePointer<UInt64>
-    private var links: UnsafeMutablePointer<Link>
+    private var blocks: UnsafeMutablePointer<Item>
+    /// The block after each, of the same list; -1 for none.
+    private var nextBlocks: UnsafeMutablePointer<Int32>
+    /// Blocks.
     private var capacity: Int
-    private var freeLink: Int32 = -1
-    private var linkEnd: Int32 = 0
+    private var freeBlock: Int32 = -1
+    private var blockEnd: Int32 = 0
     private var wheelCount = 0
     private var far: EventHeap<Kind>
     private var serial: UInt64 = 0
 
     /// An empty queue with places for `capacity` events of the next quarter of a second.
     init(capacity: Int = 1024) {
-        self.capacity = max(capacity, 16)
-        links = .allocate(capacity: self.capacity)
+        self.capacity = max(capacity / Self.blockCount, 16)
+        blocks = .allocate(capacity: self.capacity * Self.blockCount)
+        nextBlocks = .allocate(capacity: self.capacity)
         heads = .allocate(capacity: Int(Self.spanCount))
-        heads.initialize(repeating: -1, count: Int(Self.spanCount))
+        heads.initialize(repeating: (-1, 0), count: Int(Self.spanCount))
         let words = Int(Self.spanCount) / 64
         occupied = .allocate(capacity: words)
         occupied.initialize(repeating: 0, count: words)
@@ -67,7 +69,8 @@ struct EventQueue<Kind: BitwiseCopyable>: ~Copyable {
     }
 
     deinit {
-        links.deallocate()
+        blocks.deallocate()
+        nextBlocks.deallocate()
         heads.deallocate()
         occupied.deallocate()
         occupiedWords.deallocate()
@@ -94,22 +97,31 @@ struct EventQueue<Kind: BitwiseCopyable>: ~Copyable {
         }
     }
 
+    @inline(__always)
     private mutating func append(_ event: Item, to span: Int64) {
-        let place: Int32
-        if freeLink >= 0 {
-            place = freeLink
-            freeLink = links[Int(place)].next
-        } else {
-            if Int(linkEnd) == capacity { grow() }
-            place = linkEnd
-            linkEnd &+= 1
-        }
         let slot = Int(span & (Self.spanCount &- 1))
-        (links + Int(place)).initialize(to: Link(event: event, next: heads[slot]))
-        heads[slot] = place
+        if heads[slot].block < 0 || Int(heads[slot].count) == Self.blockCount { openBlock(slot) }
+        let place = Int(heads[slot].block) &* Self.blockCount &+ Int(heads[slot].count)
+        (blocks + place).initialize(to: event)
+        heads[slot].count &+= 1
+        wheelCount &+= 1
+    }
+
+    @inline(never)
+    private mutating func openBlock(_ slot: Int) {
+        let block: Int32
+        if freeBlock >= 0 {
+            block = freeBlock
+            freeBlock = nextBlocks[Int(block)]
+        } else {
+            if Int(blockEnd) == capacity { grow() }
+            block = blockEnd
+            blockEnd &+= 1
+        }
+        (nextBlocks + Int(block)).initialize(to: heads[slot].block)
+        heads[slot] = (block, 0)
         occupied[slot >> 6] |= 1 << UInt64(slot & 63)
         occupiedWords[slot >> 12] |= 1 << UInt64((slot >> 6) & 63)
-        wheelCount &+= 1
     }
 
     private mutating func insertIntoTurn(_ event: Item) {
@@ -153,17 +165,19 @@ struct EventQueue<Kind: BitwiseCopyable>: ~Copyable {
     }
 
     private mutating func take(slot: Int) {
-        var place = heads[slot]
-        heads[slot] = -1
+        var (block, count) = heads[slot]
+        heads[slot] = (-1, 0)
         occupied[slot >> 6] &= ~(1 << UInt64(slot & 63))
         if occupied[slot >> 6] == 0 { occupiedWords[slot >> 12] &= ~(1 << UInt64((slot >> 6) & 63)) }
-        while place >= 0 {
-            let next = links[Int(place)].next
-            turn.append(links[Int(place)].event)
-            links[Int(place)].next = freeLink
-            freeLink = place
-            place = next
-            wheelCount &-= 1
+        while block >= 0 {
+            let first = blocks + Int(block) &* Self.blockCount
+            turn.append(contentsOf: UnsafeBufferPointer(start: first, count: Int(count)))
+            wheelCount &-= Int(count)
+            let next = nextBlocks[Int(block)]
+            nextBlocks[Int(block)] = freeBlock
+            freeBlock = block
+            block = next
+            count = Int32(Self.blockCount)
         }
     }
 
@@ -217,10 +231,14 @@ struct EventQueue<Kind: BitwiseCopyable>: ~Copyable {
     }
 
     private mutating func grow() {
-        let larger = UnsafeMutablePointer<Link>.allocate(capacity: capacity * 2)
-        larger.moveInitialize(from: links, count: capacity)
-        links.deallocate()
-        links = larger
+        let larger = UnsafeMutablePointer<Item>.allocate(capacity: capacity * 2 * Self.blockCount)
+        larger.moveInitialize(from: blocks, count: capacity * Self.blockCount)
+        blocks.deallocate()
+        blocks = larger
+        let longer = UnsafeMutablePointer<Int32>.allocate(capacity: capacity * 2)
+        longer.moveInitialize(from: nextBlocks, count: capacity)
+        nextBlocks.deallocate()
+        nextBlocks = longer
         capacity *= 2
     }
 }

@@ -12,6 +12,7 @@ public enum BuiltInScenarios {
             ("tree-prm", text(PackageResources.tree_prm_json5)),
             ("tree-prm-baseline", text(PackageResources.tree_prm_baseline_json5)),
             ("tree-crash", text(PackageResources.tree_crash_json5)),
+            ("tree-half", text(PackageResources.tree_half_json5)),
             ("tree-region", text(PackageResources.tree_region_json5)),
             ("tree-stripe", text(PackageResources.tree_stripe_json5)),
             ("tree-coordinator", text(PackageResources.tree_coordinator_json5)),

@@ -138,6 +138,8 @@ public struct TreeLimits: Sendable {
     public var split = Nanoseconds.seconds(3)
     /// Least of the viewers that no packet is missing at, from the strike on.
     public var whole = 0
+    /// From the strike to when everybody who is there is fed again.
+    public var healed = Nanoseconds.seconds(3600)
     /// The longest gap of a viewer.
     public var gap = Nanoseconds.seconds(3600)
     /// The slowest of a hundred first packets after a join.

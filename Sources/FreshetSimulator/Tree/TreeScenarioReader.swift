@@ -57,6 +57,8 @@ extension TreeScenario {
             StageParameter("depth", .integer(1...64), default: "14", "most members above a viewer"),
             StageParameter("split", .duration, default: "3s", "longest that anybody is without packets"),
             StageParameter("whole", .ratio, default: "0", "least of the viewers without a gap"),
+            StageParameter(
+                "healed", .duration, default: "3600s", "from the strike to when everybody is fed again"),
             StageParameter("gap", .duration, default: "3600s", "longest gap"),
             StageParameter("first-packet", .duration, default: "3600s", "slowest of a hundred joins"),
         ])
@@ -115,6 +117,7 @@ extension TreeScenario {
         limits.depth = words.integer("depth") ?? limits.depth
         limits.split = words.duration("split") ?? limits.split
         limits.whole = words.partsPerMillion("whole")
+        limits.healed = words.duration("healed") ?? limits.healed
         limits.gap = words.duration("gap") ?? limits.gap
         limits.firstPacket = words.duration("first-packet") ?? limits.firstPacket
     }

@@ -185,6 +185,9 @@ extension TreeSimulation {
         {
             fail(.whole, -1, "\(totals.brokenCount) of \(totals.survivorCount) viewers saw a gap")
         }
+        if totals.healedAfter > limits.healed {
+            fail(.whole, -1, "not everybody was fed for \(totals.healedAfter.count / 1_000_000) ms")
+        }
         if totals.longestGap > limits.gap {
             fail(.whole, -1, "a viewer saw a gap of \(totals.longestGap.count / 1_000_000) ms")
         }

@@ -212,8 +212,14 @@ extension TreeSimulation {
     /// Asks the parent, answers the children.
     mutating func pumpRepair(_ index: Int32) {
         guard let repair = hosts[Int(index)].repair.value else { return }
+        let now = now
         repair.pointee.receiver.advance(to: now)
         repair.pointee.sender.advance(to: now)
+        if let due = repair.pointee.receiver.nextDeadline, due <= now { pumpReceiver(index, repair) }
+        if let due = repair.pointee.sender.nextDeadline, due <= now { pumpSender(index, repair) }
+    }
+
+    private mutating func pumpReceiver(_ index: Int32, _ repair: UnsafeMutablePointer<HopRepair>) {
         let now = now
         while true {
             guard var packet = pool.allocate() else { preconditionFailure("the network is full") }
@@ -225,6 +231,10 @@ extension TreeSimulation {
             packet.removeLast(1400 - byteCount)
             sendDatagram(packet, from: index, to: hosts[Int(index)].parentPeer, .repairControl)
         }
+    }
+
+    private mutating func pumpSender(_ index: Int32, _ repair: UnsafeMutablePointer<HopRepair>) {
+        let now = now
         while true {
             guard var packet = pool.allocate() else { preconditionFailure("the network is full") }
             var transmit: RepairSender.Transmit?
