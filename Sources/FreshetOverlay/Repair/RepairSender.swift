@@ -175,7 +175,14 @@ public struct RepairSender: ~Copyable {
     /// When the sender wants to be advanced and drained again; `nil` when it has nothing to do.
     public var nextDeadline: Instant? {
         if isControlDue { return lastMedia }
-        return earliest(queue.first?.due, earliest(nextHeartbeat, history.nextExpiry))
+        return earliest(queue.first?.due, earliest(earliest(nextHeartbeat, nextEcho), history.nextExpiry))
+    }
+
+    /// When a peer that asks the RIST way is to be asked for its round trip; `nil` when there is none.
+    private var nextEcho: Instant? {
+        var next: Instant?
+        for index in peers.indices where peers[index].wantsEcho { next = earliest(next, peers[index].nextEcho) }
+        return next
     }
 
     /// Time has come: what is too old is let go.

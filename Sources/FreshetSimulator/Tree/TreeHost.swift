@@ -117,6 +117,21 @@ struct HopRepair: ~Copyable {
         sender = RepairSender(answering, random: random.split(by: 2))
     }
 
+    // All of these are mutating so that they look at the value where it stands: what is only read through a
+    // pointer's `pointee` is copied whole by the compiler, kilobytes for one date.
+
     /// When it wants to be called.
     mutating func deadline() -> Instant? { earliest(receiver.nextDeadline, sender.nextDeadline) }
+
+    /// True when it wanted to be called by `now`.
+    mutating func isDue(_ now: Instant) -> Bool { isReceiverDue(now) || isSenderDue(now) }
+
+    /// The same of the asking side alone.
+    mutating func isReceiverDue(_ now: Instant) -> Bool { receiver.nextDeadline.map { $0 <= now } ?? false }
+
+    /// And of the answering side.
+    mutating func isSenderDue(_ now: Instant) -> Bool { sender.nextDeadline.map { $0 <= now } ?? false }
+
+    /// True while packets are missing.
+    mutating func hasHoles() -> Bool { receiver.openHoleCount > 0 }
 }

@@ -304,7 +304,7 @@ struct TreeSimulation: ~Copyable {
         if let due = hosts[Int(index)].node.nextDeadline, due <= now {
             hosts[Int(index)].node.advance(to: now)
         }
-        pumpRepair(index)
+        if let repair = hosts[Int(index)].repair.value, repair.pointee.isDue(now) { pumpRepair(index) }
         settle(index)
     }
 

@@ -58,7 +58,7 @@ extension TreeSimulation {
                 let verdict = repair.pointee.receiver.note(
                     sequence: sequence, isRetransmission: passage == .repair,
                     mediaSSRC: TreeSimulation.streamSSRC, byteCount: scenario.packetByteCount, arrival: now)
-                if verdict != .original || repair.pointee.receiver.openHoleCount > 0 {
+                if verdict != .original || repair.pointee.hasHoles() {
                     pumpRepair(index)
                     return settle(index)
                 }
@@ -97,9 +97,12 @@ extension TreeSimulation {
         totals.firstPacketTrips.add(waited * 1000 / max(1, trip))
     }
 
+    /// Who is cut off within this span of the strike is cut off by it: the backups that are called first may be gone too.
+    private static let aftermath = Nanoseconds.seconds(2)
+
     private mutating func noteOutage(_ span: Int64) {
         totals.outage.add(span)
-        if let struckAt, now - struckAt < .seconds(10) {
+        if let struckAt, now - Nanoseconds(span) - struckAt < TreeSimulation.aftermath {
             totals.healedAfter = max(totals.healedAfter, now - struckAt)
         }
     }
@@ -215,8 +218,8 @@ extension TreeSimulation {
         let now = now
         repair.pointee.receiver.advance(to: now)
         repair.pointee.sender.advance(to: now)
-        if let due = repair.pointee.receiver.nextDeadline, due <= now { pumpReceiver(index, repair) }
-        if let due = repair.pointee.sender.nextDeadline, due <= now { pumpSender(index, repair) }
+        if repair.pointee.isReceiverDue(now) { pumpReceiver(index, repair) }
+        if repair.pointee.isSenderDue(now) { pumpSender(index, repair) }
     }
 
     private mutating func pumpReceiver(_ index: Int32, _ repair: UnsafeMutablePointer<HopRepair>) {
