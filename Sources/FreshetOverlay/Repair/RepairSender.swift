@@ -181,7 +181,9 @@ public struct RepairSender: ~Copyable {
     /// When a peer that asks the RIST way is to be asked for its round trip; `nil` when there is none.
     private var nextEcho: Instant? {
         var next: Instant?
-        for index in peers.indices where peers[index].wantsEcho { next = earliest(next, peers[index].nextEcho) }
+        for index in peers.indices where peers[index].wantsEcho {
+            next = earliest(next, peers[index].nextEcho)
+        }
         return next
     }
 
