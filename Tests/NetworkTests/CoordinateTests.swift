@@ -43,6 +43,9 @@ struct CoordinateTests {
     @Test("The pages are served as JSON over the same port")
     func pages() async throws {
         let (coordinator, url) = try await start("--stream", "show", "--token", "sesame")
+        let unknown = try await Freshet.run(
+            "top", url.replacingOccurrences(of: "sesame", with: "rhubarb"), "--once")
+        #expect(unknown.status == 1 && unknown.errors.contains("the token is wrong"), "\(unknown)")
         let place = try #require(url.dropFirst("freshet://".count).split(separator: "/").first)
         let list = try await run("curl", ["-sk", "https://\(place)/streams?token=sesame"])
         #expect(list.output == "{\"streams\":[]}", "\(list)")

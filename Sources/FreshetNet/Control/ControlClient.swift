@@ -217,7 +217,14 @@ private final class ClientCore: ControlEndpoint, @unchecked Sendable {
             state.isPaused = false
             if state.isClosed { return }
             let place = "the coordinator at \(url.host) port \(url.port)"
-            let told = wasOpen || isRefused ? reason : "\(place) cannot be reached: \(reason)"
+            // OpenSSL's words say nothing to a person; nearly always the certificate is the coordinator's own.
+            let isDoubted = url.pin == nil && !wasOpen && reason.contains("SSL")
+            let told =
+                wasOpen || isRefused
+                ? reason
+                : isDoubted
+                    ? "\(place) has no certificate that this host trusts; use its whole join URL, with pin=…"
+                    : "\(place) cannot be reached: \(reason)"
             add(isRefused ? .refused(reason: told) : .disconnected(reason: told), &state)
             if isRefused { state.isClosed = true }
         }

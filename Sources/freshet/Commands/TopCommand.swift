@@ -98,7 +98,10 @@ struct TopCommand {
                 text.span.bytes, byteCountLimit: TopCommand.pageByteCountLimit, valueCountLimit: .max)
         } catch { throw PipelineError(.failure, "the coordinator's page is not JSON: \(error)") }
         // A coordinator that refuses says so in a message first.
-        if page["type"] == .string("leave") { return }
+        if page["type"] == .string("leave") {
+            guard case .string(let reason)? = page["reason"] else { return }
+            throw PipelineError(.failure, "the coordinator refuses: \(reason)")
+        }
         if case .string(let reason)? = page["error"] {
             if isOnce { throw PipelineError(.failure, reason) }
             return Terminal.error("freshet: \(reason)")

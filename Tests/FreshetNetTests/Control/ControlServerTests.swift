@@ -67,10 +67,11 @@ import Testing
         var url = peers.url(of: server)
         url.pin = nil
         let client = try ControlClient(url, seed: 1)
-        guard case .disconnected = try client.wait() else {
+        guard case .disconnected(let reason) = try client.wait() else {
             Issue.record("it was let in")
             return
         }
+        #expect(reason.contains("use its whole join URL, with pin="), "\(reason)")
         #expect(server.next() == nil)
     }
 
