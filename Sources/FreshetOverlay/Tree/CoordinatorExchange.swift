@@ -20,7 +20,7 @@ extension Coordinator {
     mutating func exchange(_ member: Int, _ stripe: Int) -> Int {
         guard mayExchange(member, stripe),
             let former = forest.parent(member, stripe), let other = bestExchange(for: member, stripe),
-            let above = forest.parent(other, stripe)
+            let above = forest.parent(other, stripe), isAtRest(other, stripe)
         else { return 0 }
         tally.exchangeCount += 1
         let children = forest.children(other, stripe)
@@ -44,7 +44,8 @@ extension Coordinator {
             && record.role != .standby && !isHungry(member, stripe) && !isFlagged(member, stripe)
     }
 
-    private func isPlaceSure(_ member: Int) -> Bool {
+    /// True when it is known well enough where `member` is.
+    func isPlaceSure(_ member: Int) -> Bool {
         records[member].coordinate.errorPerMille <= Coordinator.exchangePerMille
     }
 

@@ -6,7 +6,8 @@ extension Coordinator {
     /// A member does well: it is stable from now on, and from time to time looked at for a better place.
     mutating func consider(_ member: Int) {
         records[member].isMature = true
-        if let last = records[member].considered, now - last < configuration.reviewInterval { return }
+        let pause = configuration.reviewInterval * Int64(1 << records[member].idleReviewCount)
+        if let last = records[member].considered, now - last < pause { return }
         records[member].considered = now
         if promotions.count < configuration.memberLimit { promotions.append(records[member].id) }
     }
@@ -29,10 +30,18 @@ extension Coordinator {
             guard let member = indexOfMember[id], records[member].connection != nil else { continue }
             let moves = improve(member)
             promotionTokens -= Int64(moves) * 1_000
-            if moves > 0 { tally.promotionCount += 1 }
+            if moves > 0 {
+                tally.promotionCount += 1
+                records[member].idleReviewCount = 0
+            } else if isPlaceSure(member), records[member].idleReviewCount < Coordinator.idleReviewLimit {
+                records[member].idleReviewCount += 1
+            }
         }
         promotions.removeFirst(looked)
     }
+
+    /// A member for whom there was no better place is looked at half as often as before, so many times.
+    private static let idleReviewLimit = 2
 
     /// Who has just moved is left where it is for so long.
     static let moveRest = Nanoseconds.seconds(1)
@@ -52,7 +61,7 @@ extension Coordinator {
             guard let member = indexOfMember[id], records[member].connection != nil else { continue }
             let stripe = records[member].home ?? 0
             guard isTooDeep(member, stripe, usual) else { continue }
-            if let last = records[member].lastMoved, now - last < Coordinator.moveRest {
+            if !isAtRest(member, stripe) {
                 deep.append(id)
                 continue
             }
@@ -75,7 +84,7 @@ extension Coordinator {
         // Where it is now is reckoned anew: coordinates have settled since.
         renewBranch(old, stripe)
         let depth = Int(forest[member, stripe].depth)
-        guard depth > 1 else { return 0 }
+        guard depth > 1, isAtRest(member, stripe) else { return 0 }
         let height = forest.height(of: member, stripe)
         if records[member].slotLimit > 0, height + depth <= configuration.depthLimit,
             takeLeafPlace(member, stripe, depthBelow: depth, delayBelow: forest[member, stripe].delay)
@@ -89,6 +98,8 @@ extension Coordinator {
         let depthBelow = min(depth + 1, max(depth, usualDepth - height))
         let search = Search(stripe: stripe, excluded: [old], height: height, depthBelow: depthBelow)
         guard let parent = bestParent(for: member, search) else { return 0 }
+        // What is too deep is not kept waiting.
+        if mayExchange, !isAtRest(parent, stripe) { return 0 }
         let now = forest[member, stripe].delay
         let gain = Int64(now) - Int64(delay(of: member, below: parent, stripe))
         let wanted = max(2_000, Int64(now) * Int64(configuration.moveGainPerMille) / 1000)
@@ -97,6 +108,19 @@ extension Coordinator {
         setParent(member, stripe, to: parent)
         finishMove(member, stripe)
         return 1
+    }
+
+    /// True when neither `member` nor anybody above it has moved a moment ago: they are where they are said to be,
+    /// and know who is above them. Two that are put below each other's branches while these move might be below
+    /// each other for a moment.
+    func isAtRest(_ member: Int, _ stripe: Int) -> Bool {
+        var current: Int? = member
+        for _ in 0..<AncestorPath.countLimit {
+            guard let index = current else { return true }
+            if let last = records[index].lastMoved, now - last < Coordinator.moveRest { return false }
+            current = forest.parent(index, stripe)
+        }
+        return true
     }
 
     /// The predicted way from the source to `member`, were it a child of `parent`, microseconds.

@@ -262,7 +262,9 @@ extension Coordinator {
         }
         for depth in 1..<max(1, min(depthBelow, configuration.depthLimit - 1)) {
             let key = Buckets.leafKey(stripe: stripe, depth: depth)
-            guard let (leaf, parent) = nearestLeaf(to: member, in: key, stripe, avoided),
+            guard
+                let (leaf, parent) = nearestLeaf(
+                    to: member, in: key, stripe, avoided, isUrgent: delayBelow == .max),
                 delay(of: member, below: parent, stripe) < delayBelow
             else { continue }
             setParent(leaf, stripe, to: nil)
@@ -298,7 +300,7 @@ extension Coordinator {
 
     /// Of some leaves of a bucket the one whose parent is the best for `member`.
     private mutating func nearestLeaf(
-        to member: Int, in key: Int, _ stripe: Int, _ avoided: [Int]
+        to member: Int, in key: Int, _ stripe: Int, _ avoided: [Int], isUrgent: Bool
     ) -> (leaf: Int, parent: Int)? {
         let size = buckets[key].count
         if size == 0 { return nil }
@@ -310,7 +312,7 @@ extension Coordinator {
             place = place + 1 == size ? 0 : place + 1
             guard leaf != member, let parent = forest.parent(leaf, stripe), parent != member,
                 !forest.isAtOrAbove(member, of: parent, stripe), canReach(parent, from: member),
-                canReach(member, from: leaf),
+                canReach(member, from: leaf), isUrgent || isAtRest(leaf, stripe),
                 !avoided.contains(where: { forest.isAtOrAbove($0, of: parent, stripe) })
             else { continue }
             let way = delay(of: member, below: parent, stripe)

@@ -76,6 +76,8 @@ public struct MemberRecord: Sendable {
     var isMature = false
     /// When it was last put on the list of those that may be moved up.
     var considered: Instant?
+    /// How many times in a row there was no better place for it, as far as that is counted.
+    var idleReviewCount = 0
     var convictedUntil: Instant?
     /// The last complaint about it: by whom and when.
     var complainer: MemberID = .none

@@ -66,6 +66,7 @@ extension TreeNode {
         guard wanted.isSubset(of: StripeSet(first: stripes.count)) else { return .stripe }
         for stripe in stripes.indices where wanted.has(stripe) {
             if stripes[stripe].path.contains(ticket.child) { return .loop }
+            if stripes[stripe].candidatePath?.ancestors.contains(ticket.child) == true { return .loop }
             if let link, stripes[stripe].parent == link || stripes[stripe].candidate == link { return .loop }
         }
         let has = link.flatMap { links[$0]?.down?.stripes } ?? []

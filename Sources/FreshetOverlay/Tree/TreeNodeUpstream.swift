@@ -161,16 +161,12 @@ extension TreeNode {
         guard stripes.indices.contains(stripe) else { return }
         let isParent = stripes[stripe].parent == link
         guard isParent || stripes[stripe].candidate == link else { return }
-        if path.ancestors.contains(member) || path.ancestors.isFull {
+        let isLoop = path.ancestors.contains(member) || !isParent && hasChild(in: path.ancestors, stripe)
+        if isLoop || path.ancestors.isFull {
             tally.loopCount += 1
             sendLeave(link, StripeSet(stripe), keepsPlace: true)
-            if isParent {
-                callBackup(stripe, reason: .loop)
-            } else {
-                stripes[stripe].candidate = -1
-                callBackup(stripe, reason: stripes[stripe].reason ?? .loop)
-            }
-            return
+            if stripes[stripe].isMovingAtLeisure, !isParent { return remain(stripe) }
+            return callBackup(stripe, reason: isParent ? .loop : stripes[stripe].reason ?? .loop)
         }
         guard isParent else {
             stripes[stripe].candidatePath = path
@@ -179,6 +175,11 @@ extension TreeNode {
         if let last = stripes[stripe].parentPathEpoch, Int32(bitPattern: path.epoch &- last) < 0 { return }
         stripes[stripe].parentPathEpoch = path.epoch
         setPath(stripe, path.ancestors)
+    }
+
+    /// True when a child of its own is on `path`, as it may be while both are moving.
+    private func hasChild(in path: AncestorPath, _ stripe: Int) -> Bool {
+        stripes[stripe].children.contains { path.contains(links[Int($0)]?.member ?? .none) }
     }
 
     mutating func setPath(_ stripe: Int, _ path: AncestorPath) {

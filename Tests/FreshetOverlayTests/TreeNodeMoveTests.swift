@@ -1,0 +1,181 @@
+import FreshetCore
+import FreshetOverlay
+import FreshetWire
+import Testing
+
+/// Moves by the coordinator's order: made before they are broken, at both ends.
+@Suite struct TreeNodeMoveTests {
+    private static let key = SipKey(low: 7, high: 8)
+    private static let epoch: UInt32 = 0xABC0
+
+    private static func address(_ number: UInt32) -> PeerAddress {
+        PeerAddress(v4: 0x0A00_0000 + number, port: 5_000)
+    }
+
+    /// Member 1, with places for `limit` children.
+    private func node(limit: UInt32) -> TreeNode {
+        var configuration = TreeNodeConfiguration()
+        configuration.join.addresses = [TreeNodeMoveTests.address(1)]
+        var node = TreeNode(configuration: configuration, random: PRNG(seed: 1), now: .zero)
+        node.connected(now: .zero)
+        var welcome = WelcomeMessage()
+        welcome.member = MemberID(1)
+        welcome.slotLimit = limit
+        welcome.era = 10
+        welcome.epoch = TreeNodeMoveTests.epoch
+        welcome.highestSequence = 1_000
+        welcome.ticketKey = TreeNodeMoveTests.key
+        node.receive(.welcome(welcome), now: .zero)
+        return node
+    }
+
+    private func ticket(parent: UInt32, child: UInt32, isBackup: Bool = false) -> Ticket {
+        let stripe = StripeSet(0)
+        return Ticket(
+            epoch: TreeNodeMoveTests.epoch, parent: MemberID(parent), child: MemberID(child),
+            stripes: isBackup ? [] : stripe,
+            backupStripes: isBackup ? stripe : [], era: 10, serial: 100 * parent + child,
+            seenAt: TreeNodeMoveTests.address(child), isPortKnown: true, key: TreeNodeMoveTests.key)
+    }
+
+    private func hear(_ message: LinkMessage, from number: UInt32, _ node: inout TreeNode, at now: Instant) {
+        let address = TreeNodeMoveTests.address(number)
+        withLinkBytes(message) { _ = node.read($0, from: address, now: now) }
+    }
+
+    private func withLinkBytes(_ message: LinkMessage, _ body: (RawSpan) -> Void) {
+        var bytes = [UInt8](repeating: 0, count: LinkMessage.byteCountLimit)
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        let count = message.write(into: &raw, ssrc: TreeNodeMoveTests.epoch)
+        body(span.bytes.extracting(first: count))
+    }
+
+    private func subscribe(_ child: UInt32, to node: inout TreeNode, at now: Instant) {
+        let asked = Subscription(
+            cookie: UInt64(child), nonce: UInt64(child), stripes: StripeSet(0), fromSequence: 1_001,
+            fromKeyframe: false,
+            ticket: ticket(parent: 1, child: child))
+        hear(.subscribe(asked), from: child, &node, at: now)
+    }
+
+    private func pass(_ node: inout TreeNode, until end: Instant) {
+        while let deadline = node.nextDeadline, deadline < end { node.advance(to: deadline) }
+        node.advance(to: end)
+    }
+
+    private func at(_ milliseconds: Int64) -> Instant { .zero + .milliseconds(milliseconds) }
+
+    @Test func whoIsDisplacedKeepsItsPlaceUntilItGoesAndNotForLong() {
+        for goesByItself in [true, false] {
+            var node = node(limit: 1)
+            subscribe(5, to: &node, at: at(10))
+            #expect(node.children == [MemberID(5)])
+            // Nobody has said that the first one is to go.
+            subscribe(6, to: &node, at: at(20))
+            #expect(node.children == [MemberID(5)])
+            let order = ForwardMessage(
+                child: MemberID(5), address: TreeNodeMoveTests.address(5), inside: nil, stripes: [],
+                backupStripes: [])
+            node.receive(.forward(order), now: at(30))
+            subscribe(6, to: &node, at: at(40))
+            #expect(node.children == [MemberID(5), MemberID(6)])
+            // There is one such place and no more.
+            subscribe(7, to: &node, at: at(50))
+            pass(&node, until: at(900))
+            #expect(node.children == [MemberID(5), MemberID(6)])
+            if goesByItself {
+                hear(.leave(token: 5, stripes: StripeSet(0), keepsPlace: false), from: 5, &node, at: at(900))
+            } else {
+                pass(&node, until: at(1_100))
+            }
+            #expect(node.children == [MemberID(6)])
+        }
+    }
+
+    /// The node below member 2, with member 3 as a backup; it is then told to go to member 4.
+    private func movingNode() -> TreeNode {
+        var node = node(limit: 0)
+        assign(&node, parent: 2, at: at(0))
+        accept([2, 3], &node, at: at(5))
+        carry(1_001, from: 2, &node, at: at(10))
+        #expect(node.parent(of: 0) == MemberID(2))
+        assign(&node, parent: 4, at: at(20))
+        return node
+    }
+
+    private func assign(_ node: inout TreeNode, parent: UInt32, at now: Instant) {
+        var message = AssignMessage()
+        message.stripes = StripeSet(0)
+        for number in [parent, 3] {
+            message.offers.append(
+                ParentOffer(
+                    member: MemberID(number), address: TreeNodeMoveTests.address(number), inside: nil,
+                    ticket: ticket(parent: number, child: 1, isBackup: number == 3)))
+        }
+        node.receive(.assign(message), now: now)
+    }
+
+    /// Each of `parents` says yes to what the node has asked it.
+    private func accept(_ parents: [UInt32], _ node: inout TreeNode, at now: Instant) {
+        for (to, message) in sent(&node) {
+            guard parents.contains(to), case .subscribe(let asked) = message else { continue }
+            let acceptance = Acceptance(
+                nonce: asked.nonce, stripes: asked.stripes, backupStripes: [], starvingStripes: [],
+                highestSequence: 1_000)
+            hear(
+                .accept(token: UInt32(truncatingIfNeeded: asked.cookie), acceptance), from: to, &node, at: now
+            )
+        }
+    }
+
+    /// What it has said since it was looked at last, and to whom.
+    private func sent(_ node: inout TreeNode) -> [(to: UInt32, message: LinkMessage)] {
+        var found: [(to: UInt32, message: LinkMessage)] = []
+        while true {
+            var bytes = [UInt8](repeating: 0, count: 256)
+            var span = bytes.mutableSpan
+            var raw = span.mutableBytes
+            guard let transmit = node.nextTransmit(into: &raw) else { return found }
+            let datagram = span.bytes.extracting(first: transmit.byteCount)
+            guard var packets = CompoundPacket(parsing: datagram, allowsReducedSize: true),
+                let packet = packets.next(), let message = LinkMessage(packet), let to = transmit.address.v4
+            else { continue }
+            found.append((to - 0x0A00_0000, message))
+        }
+    }
+
+    private func carry(_ sequence: Int64, from parent: UInt32, _ node: inout TreeNode, at now: Instant) {
+        _ = node.note(sequence, from: node.link(to: TreeNodeMoveTests.address(parent)), now: now)
+    }
+
+    @Test func theSilenceOfAParentIsNoticedDuringAMove() {
+        var node = movingNode()
+        _ = sent(&node)
+        pass(&node, until: at(160))
+        #expect(node.tally.silenceCount == 1)
+        let called = sent(&node).contains { to, message in
+            if case .activate = message { return to == 3 }
+            return false
+        }
+        #expect(called)
+    }
+
+    @Test func whoDoesNotGetThroughStaysAndSaysSo() {
+        var node = movingNode()
+        while node.nextMessage() != nil {}
+        for step in 1...100 {
+            let now = at(20 + 10 * Int64(step))
+            pass(&node, until: now)
+            carry(1_001 + Int64(step), from: 2, &node, at: now)
+        }
+        #expect(node.parent(of: 0) == MemberID(2))
+        #expect(node.tally.silenceCount == 0 && node.tally.moveCount == 1)
+        var told: [MovedMessage] = []
+        while let message = node.nextMessage() {
+            if case .moved(let moved) = message { told.append(moved) }
+        }
+        let wanted = MovedMessage(stripes: StripeSet(0), from: MemberID(4), to: MemberID(2), reason: .refused)
+        #expect(told == [wanted])
+    }
+}
