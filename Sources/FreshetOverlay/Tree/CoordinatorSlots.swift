@@ -58,10 +58,10 @@ extension Coordinator {
     /// The source says how fast the stream is: what an uplink carries is known now, or is another number than before.
     mutating func noteRate(_ kilobits: UInt32) {
         streamKilobits = kilobits
-        guard kilobits > 0, records.contains(where: { $0.hasUplink }) else { return }
         // A rate varies; what changes by less than an eighth changes nobody's places.
         let change = Int64(kilobits) - Int64(slotKilobits)
-        guard abs(change) * 8 > Int64(slotKilobits) else { return }
+        guard kilobits > 0, abs(change) * 8 > Int64(slotKilobits) else { return }
+        guard records.contains(where: { $0.hasUplink }) else { return }
         slotKilobits = kilobits
         for member in records.indices
         where !records[member].isRemoved && records[member].hasUplink {

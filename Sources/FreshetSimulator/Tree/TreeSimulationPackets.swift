@@ -97,8 +97,9 @@ extension TreeSimulation {
         totals.firstPacketTrips.add(waited * 1000 / max(1, trip))
     }
 
-    /// Who is cut off within this span of the strike is cut off by it: the backups that are called first may be gone too.
-    private static let aftermath = Nanoseconds.seconds(2)
+    /// Who is cut off within this span of the strike is cut off by it, the first parent that it took then being gone too;
+    /// later ones are between two parents since they were moved.
+    private static let aftermath = Nanoseconds.seconds(1)
 
     private mutating func noteOutage(_ span: Int64) {
         totals.outage.add(span)
