@@ -1,12 +1,15 @@
 """Two hundred real receivers behind one loss, each a process in a network of its own: how many ask?
 
-  scripts/bench crowd                          200 receivers, 60 s at 0.5 Mbit/s, 1 % lost for all and 1 % for each
-  --receivers N   --seconds S   --rate MBIT   --loss PERCENT (of each one's own)   --shared PERCENT   --seed N
+  scripts/bench crowd                          200 receivers, 40 s at 0.4 Mbit/s, 1 % lost for all: once with nothing else
+                                               lost, once with 1 % more that each loses for itself
+  --receivers N   --seconds S   --rate MBIT   --shared PERCENT   --seed N
+  --loss PERCENT,...   what each loses for itself, one run for each (default 0,1)
 
 The source sends to a group on an emulated switch (`freshet emulate`); the receivers are `freshet watch` writing to
 /dev/null. One more host, to which nothing is lost, hears the group's media and control: what never came to it at first
-is lost for all. Beside it the same in the simulator, with both losses and with the shared one alone. Requests are counted
-packet by packet: those to the own segment and those meant for the source.
+is lost for all. Requests are counted packet by packet: those to the own segment and those meant for the source. Beside each
+run the same in the simulator, ten seeds from the given one on, with the same delays, losses and rate. Exit status 1 when
+the requests for each shared loss, or the repairs, differ by more than a tenth and more than chance explains.
 """
 import json
 import os
@@ -18,6 +21,7 @@ import sys
 import tempfile
 import time
 
+from agreement import differs
 from lanes import IN_PORT, Lane
 
 GROUP, PORT = "239.77.9.9", 5004
@@ -90,13 +94,14 @@ def listen(seconds):
         def of(table):
             values = sorted(table.get(number, 0) for number in numbers) or [0]
             return {"mean": sum(values) / len(values), "p99": values[int(len(values) * 0.99)], "most": values[-1]}
-        return {"packets": len(numbers), "segment": of(near), "source": of(far), "repairs": of(repairs)}
+        every = {number: near.get(number, 0) + far.get(number, 0) for number in numbers}
+        return {"packets": len(numbers), "asks": of(every), "segment": of(near), "source": of(far), "repairs": of(repairs)}
     print(json.dumps({"sent": last - start + 1, "shared": told(shared), "own": told(own)}), flush=True)
 
 
-def real(tools, lane, chosen):
+def real(tools, lane, chosen, own):
     count = chosen["receivers"]
-    lossy = f"delay=2 loss={chosen['loss']:g}%"
+    lossy = f"delay=2 loss={own:g}%"
     links = [(f"delay=2 loss={chosen['shared']:g}%", "delay=2"), ("delay=2", "delay=2")]
     lane.up(links + [("delay=2", lossy)] * count, chosen["seed"])
     url = f"rtp://{GROUP}:{PORT}?interface=t0"
@@ -126,6 +131,7 @@ def real(tools, lane, chosen):
 
 
 def simulated(tools, work, chosen, own):
+    """Ten seeds taken together."""
     path = os.path.join(work, "crowd.json5")
     with open(path, "w") as file:
         json.dump({"duration": f"{chosen['seconds']}s", "latency": "500ms",
@@ -137,41 +143,63 @@ def simulated(tools, work, chosen, own):
                               "down": f"delay=2ms loss={own:g}%"}],
                    "limits": {"residual": "100%", "repair": "1000%", "asks-per-packet": 4000, "asks-per-loss": 4000,
                               "hopeless": "100%"}}, file)
-    done = subprocess.run([tools.FRESHET, "simulate", path, "--seed", str(chosen["seed"]), "--json"], capture_output=True)
-    if done.returncode:
-        raise SystemExit(f"the simulation fails: {done.stderr.decode()}")
-    return json.loads(done.stdout)
+    runs = []
+    for seed in range(chosen["seed"], chosen["seed"] + 10):
+        done = subprocess.run([tools.FRESHET, "simulate", path, "--seed", str(seed), "--json"], capture_output=True)
+        if done.returncode:
+            raise SystemExit(f"the simulation fails: {done.stderr.decode()}")
+        runs.append(json.loads(done.stdout))
+    return runs
+
+
+def judge(own, heard, totals, runs):
+    """Prints the real run and the simulated ones side by side; true when they differ."""
+    shared, alone = heard["shared"], heard["own"]
+    losses = sum(run["commonLosses"] for run in runs)
+    most = max(run["asksPerCommonLossMax"] for run in runs)
+    packets, lost = (sum(run[key] for run in runs) for key in ("packets", "lostPackets"))
+    asks = sum(run["asks"] for run in runs)
+    at_common = sum(run["asksPerCommonLoss"] * run["commonLosses"] for run in runs)
+    repairs = sum(run["repairs"] for run in runs)
+    real_asks = [part["packets"] * part["asks"]["mean"] for part in (shared, alone)]
+    real_repairs = sum(part["packets"] * part["repairs"]["mean"] for part in (shared, alone))
+    rows = [("requests for each shared loss", real_asks[0] / max(1, shared["packets"]), at_common / max(1, losses),
+             (real_asks[0], at_common)),
+            ("requests for each other packet", real_asks[1] / alone["packets"], (asks - at_common) / (packets - losses),
+             (real_asks[1], asks - at_common)),
+            ("repairs for each packet sent", real_repairs / heard["sent"], repairs / packets, (real_repairs, repairs))]
+    print(f"each loses {own:g} % for itself: {heard['sent']} packets, {shared['packets']} lost for all; simulated {packets} and "
+          f"{losses}, {lost} lost somewhere")
+    print(f"  most requests for one shared loss: real {shared['asks']['most']}, simulated {most}; given up by real receivers: "
+          f"{totals['lost']} of {totals['received'] + totals['lost']}")
+    missed = False
+    for title, one, other, counts in rows:
+        apart = differs(one, other, counts)
+        missed = missed or apart
+        print(f"  {'MISSED' if apart else 'holds '} {title}: real {one:.3f}, simulated {other:.3f}", flush=True)
+    return missed
 
 
 def main(tools, words):
-    chosen = {"receivers": 200, "seconds": 60, "rate": 0.5, "loss": 1.0, "shared": 1.0, "seed": 1}
-    given = list(words)
-    while given:
-        word = given.pop(0)
-        if word in ("-h", "--help"):
-            print(__doc__.strip())
-            return 0
-        if word[2:] not in chosen or not given:
-            print(f"bench: unknown option '{word}'; see scripts/bench crowd --help", file=sys.stderr)
-            return 2
-        chosen[word[2:]] = type(chosen[word[2:]])(given.pop(0))
+    chosen = tools.options_of("crowd", {"receivers": 200, "seconds": 40, "rate": 0.4, "loss": "0,1", "shared": 1.0, "seed": 1},
+                              words, __doc__.strip())
+    if chosen is None:
+        return 0
     tools.enter_namespace(["crowd"] + words)
     work = tempfile.mkdtemp(prefix="freshet-crowd-")
-    lane = Lane(tools, work, "lane", hosts=chosen["receivers"] + 2)
+    missed = []
     try:
-        heard, totals = real(tools, lane, chosen)
+        for own in [float(text) for text in chosen["loss"].split(",")]:
+            lane = Lane(tools, work, f"lane{own:g}", hosts=chosen["receivers"] + 2)
+            try:
+                heard, totals = real(tools, lane, chosen, own)
+            finally:
+                lane.close()
+            missed.append(judge(own, heard, totals, simulated(tools, work, chosen, own)))
+            print(f"  heard: {json.dumps(heard)}")
     finally:
-        lane.close()
-    told, shared = simulated(tools, work, chosen, chosen["loss"]), simulated(tools, work, chosen, 0)
-    shutil.rmtree(work, ignore_errors=True)
-    print(f"real: {json.dumps(heard)}\nreceivers together: {json.dumps(totals)}")
-    for title, run in (("both losses", told), ("shared losses alone", shared)):
-        print(f"simulated, {title}:", json.dumps({key: run.get(key) for key in (
-            "packets", "lostPackets", "residual", "recovered", "asks", "asksPerLoss", "asksPerLossP99", "asksAtSource",
-            "repairsPerLoss")}))
-    asks = [part["packets"] * (part["segment"]["mean"] + part["source"]["mean"]) for part in (heard["shared"], heard["own"])]
-    print(f"requests for each packet sent: real {sum(asks) / heard['sent']:.3f}, simulated {told['asks'] / told['packets']:.3f}")
-    return 0
+        shutil.rmtree(work, ignore_errors=True)
+    return 1 if any(missed) else 0
 
 
 if __name__ == "__main__" and sys.argv[1:2] == ["listen"]:

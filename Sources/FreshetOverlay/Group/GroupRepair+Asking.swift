@@ -36,12 +36,13 @@ extension GroupRepair {
         configuration.feedback == .multicast && isSourceSpecific ? .unicast : configuration.feedback
     }
 
-    /// Whom a new hole is asked of first: the segment where somebody there answers and is nearer than the
-    /// source. The elected one asks beyond at once when its segment seldom had what it missed (but for one
-    /// in eight, to notice when that changes); the others wait for its announcement in that case. One for which the
-    /// whole group waits asks beyond unless its segment did help: who has the packet there hears that, too, and answers.
+    /// Whom a new hole is asked of first: the segment where somebody there answers and is not much farther than the source,
+    /// for neighbours together have more to give than a source that must answer for all. The elected one asks beyond at
+    /// once when its segment seldom had what it missed (but for one in eight, to notice when that changes); the others
+    /// wait for its announcement in that case. One for which the whole group waits asks beyond unless its segment did help:
+    /// who has the packet there hears that, too, and answers.
     private mutating func firstScope(now: Instant) -> RepairScope {
-        guard mode == .multicast, election.hasRepairer, segmentAnswer.smoothed * 2 < groupRoundTrip else {
+        guard mode == .multicast, election.hasRepairer, segmentAnswer.smoothed < groupRoundTrip * 2 else {
             return .group
         }
         guard election.isElected else { return .segment }
@@ -68,12 +69,14 @@ extension GroupRepair {
         scope == .segment ? segmentRole.isCaller : groupRole.isCaller
     }
 
-    /// The wait before asking. A caller has none; others draw one from a window that doubles with each round
-    /// that brought nothing, and that shrinks, within reason, when the packet would come too late.
+    /// The wait before asking. A caller has none, unless another that goes first asks for the same packet; others draw
+    /// one from a window that doubles with each round that brought nothing, and that shrinks, within reason, when the
+    /// packet would come too late.
     private mutating func waitBeforeAsking(
-        _ scope: RepairScope, round: UInt8, isRare: Bool = false, noticed: Instant, now: Instant
+        _ scope: RepairScope, round: UInt8, isRare: Bool = false, mayCall: Bool = true, noticed: Instant,
+        now: Instant
     ) -> Nanoseconds {
-        if isCaller(scope) { return .zero }
+        if mayCall, isCaller(scope) { return .zero }
         let measured = scope == .segment ? segmentAnswer.smoothed : groupRoundTrip
         let trip = max(measured, configuration.reactionTime)
         var size = scope == .segment ? configuration.segmentSizeEstimate : sizeEstimate.value
@@ -165,7 +168,8 @@ extension GroupRepair {
             hole.due =
                 now
                 + waitBeforeAsking(
-                    hole.scope, round: hole.rounds, isRare: isRare, noticed: hole.noticed, now: now)
+                    hole.scope, round: hole.rounds, isRare: isRare, mayCall: hole.betterHeard == 0,
+                    noticed: hole.noticed, now: now)
             if hole.due <= now {
                 holes[index] = hole
                 step(index, now: now)

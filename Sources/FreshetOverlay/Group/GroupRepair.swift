@@ -20,6 +20,8 @@ public struct GroupStanding: Sendable {
     public let hasWork: Bool
     /// ``GroupRepair/openHoleCount``.
     public let openHoleCount: Int
+    /// The newest packet that is known to have been sent; `nil` before the first.
+    public let newest: Int64?
     /// Who answers for the segment, while the node is at rest and leaves that to another: then repairs, notices of others,
     /// and requests of others for a packet that was not asked for before are only noted.
     public let answerer: Peer?
@@ -53,7 +55,7 @@ public struct GroupRepair: ~Copyable {
     var election: LocalRepairer
     var reportClock = ReportClock()
     var census: GroupCensus
-    var segmentRole = CallerRole(limit: 2)
+    var segmentRole = CallerRole(limit: 2, sharedShare: CallerRole.sharedStart)
     var groupRole = CallerRole(limit: 1)
     var settled = SettledHoles()
     var segmentStretch = WindowStretch()
@@ -226,7 +228,7 @@ public struct GroupRepair: ~Copyable {
     /// is, while the compiler moves something as large for each property that is asked for.
     public mutating func standing() -> GroupStanding {
         GroupStanding(
-            nextDeadline: nextDeadline, hasWork: hasWork, openHoleCount: holes.openCount,
+            nextDeadline: nextDeadline, hasWork: hasWork, openHoleCount: holes.openCount, newest: highest,
             answerer: isAtRest && mode == .multicast && configuration.role == .member && !election.isElected
                 ? election.holder?.peer : nil)
     }

@@ -8,7 +8,7 @@ struct Checkers {
     private(set) var violation: Violation?
     /// The world's time.
     var now = Instant.zero
-    private(set) var packets = PacketLedger()
+    private(set) var packets: PacketLedger
     private(set) var players: [PlayerRecord]
     private(set) var totals = Totals()
 
@@ -26,8 +26,11 @@ struct Checkers {
     private let healedAt: Instant
 
     /// For hosts called `names`, of which none is there yet.
-    init(_ scenario: Scenario, names: [String], segmentCount: Int, lastFault: Instant) {
+    init(
+        _ scenario: Scenario, names: [String], receiverCount: Int, segmentCount: Int, lastFault: Instant
+    ) {
         self.names = names
+        packets = PacketLedger(receiverCount: receiverCount)
         limits = scenario.limits
         latency = scenario.latency
         interval = scenario.stream.interval

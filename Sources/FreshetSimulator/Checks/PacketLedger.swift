@@ -25,12 +25,16 @@ struct PacketLedger {
     /// The number that the next packet will have; packets are numbered without a gap.
     private(set) var next: Int64 = 0
     private var hasBegun = false
+    /// More receivers than this have lost what is called common.
+    private let commonLimit: Int
 
     /// Packets that at least one receiver lost.
     private(set) var lostPacketCount = 0
     /// Requests for each such packet.
     private(set) var asks = DelayHistogram()
-    /// Of those, the ones that the source hears: segments ask among themselves first.
+    /// Requests for each packet that more than half of the receivers lost.
+    private(set) var commonAsks = DelayHistogram()
+    /// Of all requests, the ones that the source hears: segments ask among themselves first.
     private(set) var farAsks = DelayHistogram()
     /// Repairs sent for each such packet.
     private(set) var repairs = DelayHistogram()
@@ -38,6 +42,9 @@ struct PacketLedger {
     private(set) var repairDeparture = DelayHistogram()
     /// Requests for packets that nobody had lost.
     private(set) var needlessAskCount = 0
+
+    /// A ledger of what a source sends to `receiverCount` receivers.
+    init(receiverCount: Int) { commonLimit = receiverCount / 2 }
 
     /// Packet `number` leaves for the first time.
     mutating func sent(_ number: Int64, at time: Instant) {
@@ -89,6 +96,7 @@ struct PacketLedger {
         }
         lostPacketCount += 1
         asks.add(Int64(record.askCount))
+        if Int(record.lossCount) > commonLimit { commonAsks.add(Int64(record.askCount)) }
         farAsks.add(Int64(record.farAskCount))
         repairs.add(Int64(record.repairCount))
         if record.missedAt < record.repairedAt, record.repairedAt != .distantFuture {

@@ -44,7 +44,8 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
             0,
             scenario.stream.packetByteCount - RTPHeader.fixedByteCount - scenario.stream.carriedByteCount)
         let checkers = Checkers(
-            scenario, names: net.names, segmentCount: net.segments.count,
+            scenario, names: net.names, receiverCount: net.stations.count { $0.role == .receiver },
+            segmentCount: net.segments.count,
             lastFault: Instant.zero + faults.lastEnd)
         line = HostLine(
             hostCount: net.stations.count, carriedByteCount: scenario.stream.carriedByteCount,

@@ -104,6 +104,8 @@ struct ReceiverRepair: ~Copyable {
         var isWaiting = false
         /// The next packet in order changes nothing but counts.
         var isQuiet = true
+        /// The newest packet that the node knows of; `nil` where that is nobody's business.
+        var newest: Int64?
         /// Who answers in the segment, while this member would not; -1: nobody, or this one might.
         var answerer: Int32 = -1
     }
@@ -114,6 +116,7 @@ struct ReceiverRepair: ~Copyable {
             return Standing(
                 nextDeadline: group.nextDeadline, hasWork: group.hasWork,
                 isWaiting: group.openHoleCount > 0 && !group.hasWork, isQuiet: group.openHoleCount == 0,
+                newest: group.newest,
                 answerer: group.answerer.map { PeerNumber.node(Int32(bitPattern: $0.number)) } ?? -1)
         }
         if unicast.value != nil {

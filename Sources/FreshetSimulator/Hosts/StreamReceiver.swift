@@ -36,10 +36,13 @@ struct StreamReceiver: ~Copyable {
     mutating func standing() -> HostStanding {
         let order = reorder.standing()
         let asking = repair.standing()
+        // A repair that came before its loss was noticed has played, and yet is missing to the node, which the next packet
+        // tells it.
+        let isAhead = asking.newest.map { $0 < (extender.highest ?? 0) + (base ?? 0) } ?? false
         // Behind a gap, and at the beginning, packets wait for each other, and the deadline is the first one's.
         return HostStanding(
             deadline: earliest(order.nextDeadline, asking.nextDeadline),
-            isQuiet: asking.isWaiting || asking.isQuiet, answerer: asking.answerer)
+            isQuiet: !isAhead && (asking.isWaiting || asking.isQuiet), answerer: asking.answerer)
     }
 
     /// A repair passed that changes nothing here but what neighbours are answered.
@@ -60,7 +63,9 @@ struct StreamReceiver: ~Copyable {
         }
         guard let number = MediaPacket.number(of: packet.bytes) else { return }
         let isRepair = mark.read(header.ssrc)
-        line.checkers.saw(number, at: host, isRepair: isRepair, isLocal: line.isFromOwnSegment)
+        // As an address tells: a source on the own segment is no neighbour.
+        let isLocal = line.isFromOwnSegment && PeerNumber.node(peer) != blueprint.source
+        line.checkers.saw(number, at: host, isRepair: isRepair, isLocal: isLocal)
         if flaw == .order { line.checkers.deliver(number, at: host) }
         let raw = extender.extend(header.sequenceNumber)
         let base = base ?? ((number - raw) >> 16) << 16
@@ -72,7 +77,7 @@ struct StreamReceiver: ~Copyable {
         packet.info.rtpTimestamp = header.timestamp
         packet.info.headerByteCount = UInt16(header.headerByteCount)
         packet.info.flags = isRepair ? [.hasSequence, .isRetransmission] : [.hasSequence]
-        let isWanted = repair.note(packet, isRepair: isRepair, isLocal: line.isFromOwnSegment, now: line.now)
+        let isWanted = repair.note(packet, isRepair: isRepair, isLocal: isLocal, now: line.now)
         if isWanted, !isWaiting(number, isRepair: isRepair, &line) { line.input.append(packet) }
         play(&line)
         ask(&line)

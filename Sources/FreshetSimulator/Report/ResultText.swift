@@ -36,6 +36,12 @@ extension SimulationResult {
             ),
             ("asksAtSourceP99", "    p99", "\(farAsks.quantile(99, of: 100))"),
             ("asksAtSourceMax", "    max", "\(farAsks.maximum)"),
+            ("commonLosses", "  packets that more than half lost", "\(commonAsks.count)"),
+            (
+                "asksPerCommonLoss", "    asked for, mean",
+                Self.decimal(Int(commonAsks.meanThousandths), 1000, 3)
+            ),
+            ("asksPerCommonLossMax", "    max", "\(commonAsks.maximum)"),
             ("needlessAsks", "  that nobody had lost", "\(needlessAskCount)"),
             ("hopelessAsks", "  too late to help", "\(totals.hopelessAskCount)"),
             (

@@ -18,7 +18,9 @@ public struct SimulationResult: Sendable {
     public var totals: Totals
     /// Requests for each packet that was lost.
     public var asks: DelayHistogram
-    /// Of those, the ones that the source hears: segments ask among themselves first.
+    /// Requests for each packet that more than half of the receivers lost.
+    public var commonAsks: DelayHistogram
+    /// Of all requests, the ones that the source hears: segments ask among themselves first.
     public var farAsks: DelayHistogram
     /// Repairs sent for each packet that was lost.
     public var repairs: DelayHistogram
@@ -38,6 +40,7 @@ public struct SimulationResult: Sendable {
         violation = world.line.checkers.violation
         totals = world.line.checkers.totals
         asks = world.line.checkers.packets.asks
+        commonAsks = world.line.checkers.packets.commonAsks
         farAsks = world.line.checkers.packets.farAsks
         repairs = world.line.checkers.packets.repairs
         repairDeparture = world.line.checkers.packets.repairDeparture

@@ -51,6 +51,18 @@ import Testing
         #expect(role.isCaller)
     }
 
+    @Test func whereLossesAreSharedNobodyCalls() {
+        var role = CallerRole(limit: 2, sharedShare: CallerRole.sharedStart)
+        for _ in 0..<100 {
+            for _ in 0..<9 { role.judge(Self.hole(atOnce: false), isAnswered: true) }
+            role.meetSharedLoss()
+            #expect(!role.isCaller)
+        }
+        // They are no more: after a while its own losses make it a caller again.
+        for _ in 0..<200 { role.judge(Self.hole(atOnce: false), isAnswered: true) }
+        #expect(role.isCaller)
+    }
+
     @Test func whoMetACrowdHasToBeFirstMoreOften() {
         var role = CallerRole(limit: 2, isCaller: true)
         for better in UInt8(1)...20 { role.judge(betterHeard: better) }

@@ -88,8 +88,19 @@ import Testing
         #expect(outcome.healed == outcome.missing)
         let all = outcome.fromSource + outcome.fromNeighbours
         #expect(outcome.fromSource * 1000 <= all)
+    }
+
+    @Test func whoseLossesAreItsOwnAsksAtOnce() {
+        // Thirty losses each: the first nine show that they are not shared.
+        let trip = Nanoseconds.milliseconds(2)
+        let outcome = Self.island(40, packets: 3_000, seed: 7, localTrip: trip) { _, _, chance in
+            chance.chance(1, in: 100)
+        }
+        Self.describe("island of 40, 1 % each", outcome, localTrip: trip)
+        #expect(outcome.healed == outcome.missing)
         #expect(outcome.times[outcome.times.count / 2] <= trip)
     }
+
     @Test func whatTheWholeIslandMissesIsAskedForOnce() {
         let trip = Nanoseconds.milliseconds(2)
         let outcome = Self.island(200, packets: 300 * Self.scale, seed: 8, localTrip: trip) {
