@@ -125,7 +125,7 @@ import Testing
             })
         tree.run(.milliseconds(1_500))
         let end = tree.next - 1
-        tree.run(.milliseconds(500), isSending: false) { below.allSatisfy { $0.received[end] != nil } }
+        tree.run(.seconds(5), isSending: false) { below.allSatisfy { $0.received[end] != nil } }
         for member in tree.members where member !== victim {
             #expect(member.missing(through: end).isEmpty)
             for (number, byte) in member.received { #expect(byte == UInt8(truncatingIfNeeded: number)) }

@@ -15,7 +15,7 @@ import Testing
         tree.run(.milliseconds(1_500))
         let last = tree.next - 1
         #expect(last > 65_600)
-        tree.run(.milliseconds(500), isSending: false) {
+        tree.run(.seconds(5), isSending: false) {
             tree.members.allSatisfy { $0.received[last] != nil }
         }
         for member in tree.members {
@@ -77,7 +77,7 @@ import Testing
             tree.run(.milliseconds(900))
         }
         let last = tree.next - 1
-        tree.run(.milliseconds(500), isSending: false) {
+        tree.run(.seconds(5), isSending: false) {
             tree.members.allSatisfy { $0.received[last] != nil }
         }
         for member in tree.members { #expect(member.missing(through: last).isEmpty) }
