@@ -25,12 +25,12 @@ public struct TreeResult: Sendable {
     private let rate: Int
 
     /// Runs `scenario` to its end or to the first invariant that breaks. The same seed gives the same run, on
-    /// every machine. `realTime` gives nanoseconds of some clock; it changes nothing but
+    /// every machine. `threadTime` gives nanoseconds of CPU that this thread has used; it changes nothing but
     /// ``coordinatorTime``.
     public init(
-        running scenario: TreeScenario, seed: UInt64, realTime: @escaping () -> Int64 = { 0 }
+        running scenario: TreeScenario, seed: UInt64, threadTime: @escaping () -> Int64 = { 0 }
     ) {
-        var world = TreeSimulation(scenario, seed: seed, realTime: realTime)
+        var world = TreeSimulation(scenario, seed: seed, threadTime: threadTime)
         world.run()
         self.scenario = scenario.name
         self.seed = seed

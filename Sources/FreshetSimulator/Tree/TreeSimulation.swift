@@ -8,8 +8,8 @@ struct TreeSimulation: ~Copyable {
     let scenario: TreeScenario
     let map: TreeMap
     let clock: StreamClock
-    /// Real time, for the coordinator's share of it; told by the caller, and changing nothing.
-    let realTime: () -> Int64
+    /// CPU time, for the coordinator's share of it; told by the caller, and changing nothing.
+    let threadTime: () -> Int64
     /// Hosts that may be there: the source, the viewers at first, the standbys, and room for those who come.
     let hostCount: Int
     let hosts: UnsafeMutablePointer<TreeHost>
@@ -61,10 +61,10 @@ struct TreeSimulation: ~Copyable {
     static let firstSequence: Int64 = 720_720
 
     /// The world of `scenario`; all chance comes from `seed`.
-    init(_ scenario: TreeScenario, seed: UInt64, realTime: @escaping () -> Int64) {
+    init(_ scenario: TreeScenario, seed: UInt64, threadTime: @escaping () -> Int64) {
         let chance = PRNG(seed: seed)
         self.scenario = scenario
-        self.realTime = realTime
+        self.threadTime = threadTime
         let first = 1 + scenario.nodeCount + scenario.standbyCount
         hostCount = first + (scenario.churnPerThousandSeconds > 0 ? scenario.nodeCount / 8 + 64 : 0)
         var layout = chance.split(by: 1)

@@ -53,26 +53,26 @@ extension TreeSimulation {
         guard let message = unstow(place), let coordinator = coordinator.value else { return }
         digest.mix(UInt64(bitPattern: now.nanoseconds) ^ UInt64(connection) << 32)
         let observed = address(index, life: lives[Int(index)])
-        let began = realTime()
+        let began = threadTime()
         coordinator.pointee.receive(message, from: connection, observed: observed, now: now)
-        coordinatorNanoseconds += realTime() - began
+        coordinatorNanoseconds += threadTime() - began
         deliverOrders()
     }
 
     mutating func coordinatorWakes() {
         queue.insert(.coordinatorWake, at: now + .milliseconds(10), target: 0)
         guard let coordinator = coordinator.value else { return }
-        let began = realTime()
+        let began = threadTime()
         if let due = coordinator.pointee.nextDeadline, due <= now { coordinator.pointee.advance(to: now) }
-        coordinatorNanoseconds += realTime() - began
+        coordinatorNanoseconds += threadTime() - began
         deliverOrders()
     }
 
     mutating func hangUp(_ connection: UInt32) {
         guard let coordinator = coordinator.value else { return }
-        let began = realTime()
+        let began = threadTime()
         coordinator.pointee.disconnected(connection, now: now)
-        coordinatorNanoseconds += realTime() - began
+        coordinatorNanoseconds += threadTime() - began
         deliverOrders()
     }
 

@@ -1,5 +1,6 @@
 import FreshetCore
 import FreshetEngine
+import FreshetNet
 import FreshetSimulator
 import Glibc
 
@@ -115,7 +116,8 @@ struct SimulateCommand {
         if let nodeCount { scenario.nodeCount = nodeCount }
         if let seconds { scenario.duration = seconds }
         let began = SimulateCommand.nanoseconds
-        let result = TreeResult(running: scenario, seed: seed, realTime: { SimulateCommand.nanoseconds })
+        let result = TreeResult(
+            running: scenario, seed: seed, threadTime: { MonotonicClock.threadTime.count })
         let took = max(1, SimulateCommand.nanoseconds - began)
         tell(result.report, result.span, took)
         return status(result.violation)
