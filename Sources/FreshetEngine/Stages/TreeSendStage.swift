@@ -123,7 +123,7 @@ struct TreeSendStage: Stage, ~Copyable {
         options.node.join.epoch = first.ssrc
         // Its own coordinator is on this host: it has nothing to tell.
         if !host.isOwn { options.coordinator = host.address }
-        if arguments.text("address").isEmpty, host.isOwn { options.address = host.address }
+        if arguments.text("address").isEmpty, host.isOwn { options.address = host.linkAddress }
         let channel = try CoordinatorChannel(host.url, random: &context.random)
         let member = try TreeMember(options, control: channel, context: &context)
         member.node.begin(at: first.extendedSequence)

@@ -13,6 +13,9 @@ final class TreeHost {
     private(set) var address: SocketAddress
     /// The coordinator is in this process.
     let isOwn: Bool
+    /// Where the source is reached by its neighbours, with a coordinator of its own: at that one's port, if a port was
+    /// asked for. One that the system chose is free for TCP, and may be another's for UDP.
+    let linkAddress: SocketAddress
     private let arguments: StageArguments
     private var service: CoordinatorService?
 
@@ -28,6 +31,7 @@ final class TreeHost {
                 throw .usage("tree-send: '\(url.host)' is neither an address nor the name of a host")
             }
             address = found
+            linkAddress = found
             return
         }
         let name = arguments.text("name")
@@ -37,6 +41,7 @@ final class TreeHost {
         }
         let listen = arguments.text("listen")
         address = try TreePlace.address(listen.isEmpty ? ":7400" : listen, "listen", of: "tree-send")
+        linkAddress = address
         url = ControlURL(host: address.host, port: address.port, name: name, token: arguments.text("token"))
     }
 
