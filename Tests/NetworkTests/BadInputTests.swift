@@ -97,7 +97,9 @@ struct BadInputTests {
         let sender = try Freshet.start("send", TestMedia.clip("clip.ts"), "--to", place.url())
         let ended = try await recorder.end(within: 15)
         #expect(ended.status == 1, "\(ended)")
-        #expect(ended.errorLines.count == 1, "\(ended)")
+        // On a busy machine the sender takes more than a second to start, and the recorder says that nothing comes.
+        let complaints = ended.errorLines.filter { !$0.contains("multicast-receive: ") }
+        #expect(complaints.count == 1, "\(ended)")
         #expect(ended.errors.contains("/dev/full"), "\(ended)")
         try await sender.stop()
     }
