@@ -129,20 +129,9 @@ import Testing
         }
     }
 
-    /// What it has said since it was looked at last, and to whom.
+    /// What it has said since it was looked at last, and to which member.
     private func sent(_ node: inout TreeNode) -> [(to: UInt32, message: LinkMessage)] {
-        var found: [(to: UInt32, message: LinkMessage)] = []
-        while true {
-            var bytes = [UInt8](repeating: 0, count: 256)
-            var span = bytes.mutableSpan
-            var raw = span.mutableBytes
-            guard let transmit = node.nextTransmit(into: &raw) else { return found }
-            let datagram = span.bytes.extracting(first: transmit.byteCount)
-            guard var packets = CompoundPacket(parsing: datagram, allowsReducedSize: true),
-                let packet = packets.next(), let message = LinkMessage(packet), let to = transmit.address.v4
-            else { continue }
-            found.append((to - 0x0A00_0000, message))
-        }
+        node.takeSaid().compactMap { said in said.to.v4.map { ($0 - 0x0A00_0000, said.message) } }
     }
 
     private func carry(_ sequence: Int64, from parent: UInt32, _ node: inout TreeNode, at now: Instant) {

@@ -42,22 +42,6 @@ import Testing
         _ = node.read(span.bytes.extracting(first: count), from: address, now: now)
     }
 
-    /// What the node sends, and where.
-    private func sent(_ node: inout TreeNode) -> [(to: PeerAddress, message: LinkMessage)] {
-        var found: [(to: PeerAddress, message: LinkMessage)] = []
-        while true {
-            var bytes = [UInt8](repeating: 0, count: 256)
-            var span = bytes.mutableSpan
-            var raw = span.mutableBytes
-            guard let transmit = node.nextTransmit(into: &raw) else { return found }
-            let datagram = span.bytes.extracting(first: transmit.byteCount)
-            guard var packets = CompoundPacket(parsing: datagram, allowsReducedSize: true),
-                let packet = packets.next(), let message = LinkMessage(packet)
-            else { continue }
-            found.append((transmit.address, message))
-        }
-    }
-
     private func told(_ node: inout TreeNode) -> [OutsideMessage] {
         var found: [OutsideMessage] = []
         while let message = node.nextMessage() {
@@ -88,7 +72,7 @@ import Testing
 
     @Test func bothMirrorsAreAskedAtOnceAndWhatTheySayIsTold() {
         var node = node()
-        let asked = sent(&node)
+        let asked = node.takeSaid()
         #expect(asked.map(\.to) == TreeNodePlaceTests.mirrors)
         #expect(asked.allSatisfy { $0.message == .locate(nonce: 99) })
         answer(&node, 0, port: 40_000)
@@ -101,7 +85,7 @@ import Testing
 
     @Test func theMappingIsKeptOpenAndOnlyAChangeIsTold() {
         var node = node()
-        _ = sent(&node)
+        _ = node.takeSaid()
         for port: UInt16 in [40_000, 40_000, 40_007] {
             for mirror in 0..<2 { answer(&node, mirror, port: port, at: node.nextDeadline ?? .zero) }
             let count = told(&node).count
@@ -110,19 +94,19 @@ import Testing
             #expect(count == (isSecond ? 0 : 1))
             let before = node.tally.sentCount
             pass(&node, until: (node.nextDeadline ?? .zero) + .seconds(21))
-            #expect(sent(&node).prefix(2).map(\.to) == TreeNodePlaceTests.mirrors)
+            #expect(node.takeSaid().prefix(2).map(\.to) == TreeNodePlaceTests.mirrors)
             #expect(node.tally.sentCount > before)
         }
     }
 
     @Test func aMirrorThatSaysNothingIsAskedFiveTimesAndThenTheOtherIsBelieved() {
         var node = node()
-        _ = sent(&node)
+        _ = node.takeSaid()
         answer(&node, 0, port: 40_000)
         var asked: [PeerAddress] = []
         for step in 1...50 {
             pass(&node, until: .zero + .milliseconds(100) * Int64(step))
-            asked += sent(&node).map(\.to)
+            asked += node.takeSaid().map(\.to)
         }
         #expect(asked == Array(repeating: TreeNodePlaceTests.mirrors[1], count: 4))
         #expect(told(&node).map { $0.seen.count } == [1])
@@ -130,19 +114,19 @@ import Testing
 
     @Test func withoutANatTheMirrorsAreLeftAlone() {
         var node = node()
-        _ = sent(&node)
+        _ = node.takeSaid()
         for mirror in 0..<2 {
             let sighting = Sighting(nonce: 99, address: TreeNodePlaceTests.own, cookie: 5)
             say(.located(sighting), to: &node, from: TreeNodePlaceTests.mirrors[mirror])
         }
         #expect(told(&node).count == 1)
         pass(&node, until: .zero + .seconds(120))
-        #expect(sent(&node).isEmpty)
+        #expect(node.takeSaid().isEmpty)
     }
 
     @Test func answersThatNobodyAskedForAreRejected() throws {
         var node = node()
-        _ = sent(&node)
+        _ = node.takeSaid()
         let before = node.tally.rejectedCount
         for guess: UInt64 in 0..<5_000 where guess != 99 { answer(&node, 0, port: 1, nonce: guess) }
         let sighting = Sighting(nonce: 99, address: TreeNodePlaceTests.outside, cookie: 0)
@@ -151,7 +135,7 @@ import Testing
             say(.located(sighting), to: &node, from: stranger)
         }
         #expect(node.tally.rejectedCount == before + 4_999 + 1_000)
-        #expect(told(&node).isEmpty && sent(&node).isEmpty)
+        #expect(told(&node).isEmpty && node.takeSaid().isEmpty)
     }
 
     @Test func aChildThatIsToComeIsMetWithThreePunchesUnlessItIsThereBefore() {
@@ -182,7 +166,7 @@ import Testing
 
     private func assigned() -> TreeNode {
         var node = node()
-        _ = sent(&node)
+        _ = node.takeSaid()
         var assign = AssignMessage()
         assign.stripes = StripeSet(0)
         let parent = TreeNodePlaceTests.parent
@@ -197,9 +181,9 @@ import Testing
         var node = assigned()
         let parent = TreeNodePlaceTests.parent
         let link = node.link(to: parent.outside) ?? -1
-        #expect(sent(&node).map(\.to) == [parent.inside])
+        #expect(node.takeSaid().map(\.to) == [parent.inside])
         pass(&node, until: .zero + .milliseconds(150))
-        let again = sent(&node).map(\.to).filter { !TreeNodePlaceTests.mirrors.contains($0) }
+        let again = node.takeSaid().map(\.to).filter { !TreeNodePlaceTests.mirrors.contains($0) }
         #expect(again == [parent.outside])
         #expect(link >= 0 && node.address(of: link) == parent.outside)
     }
@@ -208,7 +192,7 @@ import Testing
         var node = assigned()
         let parent = TreeNodePlaceTests.parent
         let link = node.link(to: parent.outside) ?? -1
-        guard case .subscribe(let asked)? = sent(&node).first?.message else {
+        guard case .subscribe(let asked)? = node.takeSaid().first?.message else {
             Issue.record("it did not subscribe")
             return
         }
@@ -216,7 +200,7 @@ import Testing
         say(.cookie(nonce: asked.nonce, cookie: 77), to: &node, from: parent.inside)
         #expect(events(&node) == [.linkMoved(link, parent.inside)])
         #expect(node.address(of: link) == parent.inside && node.link(to: parent.outside) == nil)
-        #expect(sent(&node).map(\.to) == [parent.inside])
+        #expect(node.takeSaid().map(\.to) == [parent.inside])
     }
 
     /// Somebody else's network has such an address too: who is there neither takes the parent's place nor drives it away.
@@ -224,7 +208,7 @@ import Testing
         var node = assigned()
         let parent = TreeNodePlaceTests.parent
         let link = node.link(to: parent.outside) ?? -1
-        guard case .subscribe(let asked)? = sent(&node).first?.message else {
+        guard case .subscribe(let asked)? = node.takeSaid().first?.message else {
             Issue.record("it did not subscribe")
             return
         }
