@@ -216,18 +216,20 @@ private final class ClientCore: ControlEndpoint, @unchecked Sendable {
             state.outgoing = TextQueue(byteCountLimit: state.outgoing.byteCountLimit)
             state.isPaused = false
             if state.isClosed { return }
-            let place = "the coordinator at \(url.host) port \(url.port)"
-            // OpenSSL's words say nothing to a person; nearly always the certificate is the coordinator's own.
-            let isDoubted = url.pin == nil && !wasOpen && reason.contains("SSL")
-            let told =
-                wasOpen || isRefused
-                ? reason
-                : isDoubted
-                    ? "\(place) has no certificate that this host trusts; use its whole join URL, with pin=…"
-                    : "\(place) cannot be reached: \(reason)"
+            let told = wasOpen || isRefused ? reason : whyUnreachable(reason)
             add(isRefused ? .refused(reason: told) : .disconnected(reason: told), &state)
             if isRefused { state.isClosed = true }
         }
         hub?.poke(self)
+    }
+
+    /// What a person is told when there was no connection at all. OpenSSL's words say nothing to one, and nearly always
+    /// the certificate is the coordinator's own.
+    private func whyUnreachable(_ reason: String) -> String {
+        let place = "the coordinator at \(url.host) port \(url.port)"
+        if url.pin == nil, reason.contains("SSL") {
+            return "\(place) has no certificate that this host trusts; use its whole join URL, with pin=…"
+        }
+        return "\(place) cannot be reached: \(reason)"
     }
 }
