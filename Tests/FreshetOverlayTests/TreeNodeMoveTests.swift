@@ -66,6 +66,34 @@ import Testing
 
     private func at(_ milliseconds: Int64) -> Instant { .zero + .milliseconds(milliseconds) }
 
+    /// When many are gone at once the coordinator hears of it while backups are still being called in vain.
+    @Test func aSilentParentIsToldOfBeforeAnyBackupHasAnswered() {
+        var node = node(limit: 0)
+        var order = AssignMessage()
+        order.stripes = StripeSet(0)
+        order.offers = [
+            ParentOffer(
+                member: MemberID(2), address: TreeNodeMoveTests.address(2),
+                ticket: ticket(parent: 2, child: 1)),
+            ParentOffer(
+                member: MemberID(3), address: TreeNodeMoveTests.address(3),
+                ticket: ticket(parent: 3, child: 1, isBackup: true)),
+        ]
+        node.receive(.assign(order), now: at(10))
+        let link = node.link(to: TreeNodeMoveTests.address(2))
+        for number in 0..<10 {
+            _ = node.note(1_001 + Int64(number), from: link, now: at(20 + Int64(number) * 10))
+        }
+        while node.nextMessage() != nil {}
+        pass(&node, until: at(230))
+        var said: [ControlMessage] = []
+        while let message = node.nextMessage() { if case .moved = message { said.append(message) } }
+        let silent = MovedMessage(
+            stripes: StripeSet(0), from: MemberID(2), to: .none, reason: .silence)
+        #expect(said == [.moved(silent)])
+        #expect(node.parent(of: 0) == MemberID(2))
+    }
+
     @Test func whoIsDisplacedKeepsItsPlaceUntilItGoesAndNotForLong() {
         for goesByItself in [true, false] {
             var node = node(limit: 1)

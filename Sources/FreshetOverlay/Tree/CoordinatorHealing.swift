@@ -1,74 +1,9 @@
 import FreshetCore
 import FreshetWire
 
-/// Mending the tree (figure 8): the branch below a starving member is kept whole and moved by its top; a ping tells the
-/// dead from the deaf; two children convict a parent.
+/// Mending the tree (figure 8): the branch below a starving member is kept whole and moved by its top; two children convict
+/// a parent.
 extension Coordinator {
-    // MARK: Pings
-
-    /// Sends a small data echo: it measures at sign-up, and later tells whether somebody is there.
-    mutating func ping(_ member: Int) {
-        guard records[member].connection != nil, records[member].pingSent == nil else { return }
-        serial &+= 1
-        records[member].pingSerial = serial
-        records[member].pingSent = now
-        send(.probe(ProbeMessage(serial: serial)), to: member)
-    }
-
-    /// Pings a member that somebody complains of; silence means that it failed (step 808).
-    mutating func pingUrgently(_ member: Int) {
-        guard member != source, records[member].pingDeadline == nil else { return }
-        records[member].pingSent = nil
-        ping(member)
-        records[member].pingDeadline = now + configuration.pingTimeout
-        watch(member)
-    }
-
-    mutating func noteProbe(_ member: Int, serial: UInt32) {
-        guard let sent = records[member].pingSent, serial == records[member].pingSerial else {
-            tally.ignoredCount += 1
-            return
-        }
-        let took = Int32(clamping: max(1, (now - sent).count / 1_000))
-        let old = records[member].probeMicroseconds
-        records[member].probeMicroseconds = old == 0 ? took : old + (took - old) / 4
-        records[member].pingSent = nil
-        records[member].pingDeadline = nil
-    }
-
-    func watchDeadline(_ member: Int) -> Instant? {
-        let record = records[member]
-        if record.isRemoved { return now }
-        let absence = record.goneSince.map { $0 + configuration.absenceLimit }
-        return earliest(absence, record.pingDeadline)
-    }
-
-    mutating func checkWatched() {
-        guard !watched.isEmpty else { return }
-        var kept: [Int] = []
-        var failed: [Int] = []
-        for member in watched {
-            let record = records[member]
-            guard !record.isRemoved, let deadline = watchDeadline(member) else {
-                records[member].isWatched = false
-                continue
-            }
-            if deadline > now {
-                kept.append(member)
-                continue
-            }
-            records[member].pingDeadline = nil
-            records[member].pingSent = nil
-            records[member].isWatched = false
-            tally.failedCount += 1
-            failed.append(member)
-        }
-        watched = kept
-        // All that are gone are known as such before the first orphan is given a parent.
-        for member in failed { scheduleRemoval(member, after: .zero, isLast: false) }
-        if !failed.isEmpty { checkRemovals() }
-    }
-
     // MARK: Complaints
 
     /// Step 802: a member receives nothing.
@@ -162,6 +97,10 @@ extension Coordinator {
 
     /// A member moved by itself; the record follows, and it gets new backups.
     mutating func noteMoved(_ member: Int, _ message: MovedMessage) {
+        if message.to == .none, message.reason == .silence, let from = indexOfMember[message.from] {
+            // It calls its backup: where it is then it says itself.
+            return complain(about: from, by: member)
+        }
         guard let to = indexOfMember[message.to], to != member, member != source else {
             tally.ignoredCount += 1
             return
@@ -264,14 +203,25 @@ extension Coordinator {
     }
 
     mutating func checkRemovals() {
+        var tops: [(member: MemberID, stripe: Int, height: Int)] = []
         while let place = removals.firstIndex(where: { $0.at <= now }) {
             let id = removals.remove(at: place).member
-            if let member = indexOfMember[id] { remove(member) }
+            if let member = indexOfMember[id] { remove(member, leaving: &tops) }
+        }
+        // Nobody is put below a branch that is itself without a parent now; the highest branches come first.
+        tops.sort { ($0.height, $1.member, $0.stripe) > ($1.height, $0.member, $1.stripe) }
+        for top in tops {
+            guard let member = indexOfMember[top.member], forest.parent(member, top.stripe) == nil else {
+                continue
+            }
+            regraft(member, top.stripe, awayFrom: nil)
         }
     }
 
-    /// Takes `member` out; the tops of the branches below it get new parents, the branches stay whole (step 810).
-    private mutating func remove(_ member: Int) {
+    /// Takes `member` out; the branches below it stay whole, and their tops are to get new parents (step 810).
+    private mutating func remove(
+        _ member: Int, leaving tops: inout [(member: MemberID, stripe: Int, height: Int)]
+    ) {
         if let connection = records[member].connection {
             indexOfConnection[connection] = nil
             outgoing.append(
@@ -294,7 +244,7 @@ extension Coordinator {
         for stripe in 0..<forest.stripeCount {
             for child in forest.children(member, stripe) {
                 setParent(child, stripe, to: nil)
-                regraft(child, stripe, awayFrom: nil)
+                tops.append((records[child].id, stripe, forest.height(of: child, stripe)))
             }
         }
         forgetPromises(of: member)
@@ -320,7 +270,8 @@ extension Coordinator {
             let place = forest[holder, stripe]
             guard place.backup0 == Int32(member) || place.backup1 == Int32(member) else { continue }
             chooseBackups(holder, stripe)
-            lost.insert(StripeSet(stripe))
+            // Who has no parent now is given one with backups in a moment.
+            if place.parent >= 0 { lost.insert(StripeSet(stripe)) }
         }
         if !lost.isEmpty { tell(holder, lost, isRegraft: true) }
         return !lost.isEmpty

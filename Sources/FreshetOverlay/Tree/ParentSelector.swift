@@ -136,7 +136,9 @@ extension Coordinator {
         if !records[candidate].isMature, records[candidate].role == .viewer { score += 30_000 }
         score += Int64(1000 - records[candidate].transmitPerMille) * 200
         // Who gets nothing now has nothing to give, and cannot tell yet whom it will be below.
-        if isHungry(candidate, stripe) || isFlagged(candidate, stripe) { score += 500_000 }
+        if isHungry(candidate, stripe) || isFlagged(candidate, stripe) || isBelowSilence(candidate, stripe) {
+            score += 500_000
+        }
         // Two parents behind one line fail together.
         for other in 0..<forest.stripeCount where other != stripe {
             guard let parent = forest.parent(member, other) else { continue }

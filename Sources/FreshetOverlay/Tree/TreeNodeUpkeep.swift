@@ -186,7 +186,10 @@ extension TreeNode {
         let candidate = stripes[stripe].candidate
         guard candidate < 0 || stripes[stripe].isMovingAtLeisure else { return }
         tally.silenceCount += 1
-        if stripes[stripe].missed == nil { stripes[stripe].missed = (stripes[stripe].heard, now) }
+        if stripes[stripe].missed == nil {
+            stripes[stripe].missed = (stripes[stripe].heard, now)
+            tellSilent(stripe)
+        }
         stripes[stripe].stayingSince = nil
         guard candidate >= 0, links[candidate]?.up?.accepted.has(stripe) == true else {
             return callBackup(stripe, reason: .silence)

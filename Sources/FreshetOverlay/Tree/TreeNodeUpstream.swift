@@ -295,6 +295,14 @@ extension TreeNode {
         messages.append(.starving(StarvingMessage(stripes: StripeSet(stripe), parent: parent(of: stripe))))
     }
 
+    /// The parent is silent and a backup is being called: when many are gone at once, the coordinator must know before all
+    /// backups were called in vain.
+    mutating func tellSilent(_ stripe: Int) {
+        guard isConnected, stripes[stripe].parent >= 0 else { return }
+        noteMoved(
+            MovedMessage(stripes: StripeSet(stripe), from: parent(of: stripe), to: .none, reason: .silence))
+    }
+
     /// `link` sends: it is the parent now.
     mutating func completeMove(_ stripe: Int, to link: Int) {
         let old = stripes[stripe].parent

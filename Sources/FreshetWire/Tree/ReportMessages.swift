@@ -102,7 +102,7 @@ public struct StarvingMessage: Equatable, Sendable {
     }
 }
 
-/// A member went to another parent without being told to.
+/// A member went to another parent without being told to, or calls one because its own is silent.
 public struct MovedMessage: Equatable, Sendable {
     /// Why.
     public enum Reason: String, Sendable {
@@ -120,7 +120,7 @@ public struct MovedMessage: Equatable, Sendable {
     public var stripes: StripeSet
     /// The old parent.
     public var from: MemberID
-    /// The new one.
+    /// The new one; nobody while it is only being called.
     public var to: MemberID
     /// Why.
     public var reason: Reason
@@ -136,7 +136,7 @@ public struct MovedMessage: Equatable, Sendable {
     init(_ fields: JSONFields) throws(JSONError) {
         stripes = try fields.stripes("stripes")
         from = try fields.member("from", default: MemberID.none)
-        to = try fields.member("to")
+        to = try fields.member("to", default: MemberID.none)
         guard let reason = Reason(rawValue: try fields.string("reason", default: "silence")) else {
             throw JSONError("'reason' of 'moved' is not silence, handover, loop or refused")
         }
