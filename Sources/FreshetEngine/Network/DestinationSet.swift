@@ -25,6 +25,8 @@ final class SocketGroup {
     @exclusivity(unchecked) var fanOut: DatagramFanOut
     /// Where reports go.
     let controlAddresses: [SocketAddress]
+    /// Where RTP packets go to RIST's receivers.
+    let repairedAddresses: [SocketAddress]
     /// Where RTP packets go.
     let mediaAddresses: [SocketAddress]
     /// Where they are spoken from and answers come to.
@@ -34,9 +36,10 @@ final class SocketGroup {
 
     init(
         _ fanOut: consuming DatagramFanOut, controlAddresses: [SocketAddress],
-        mediaAddresses: [SocketAddress],
+        mediaAddresses: [SocketAddress], repairedAddresses: [SocketAddress],
         control: ControlPort
     ) {
+        self.repairedAddresses = repairedAddresses
         self.fanOut = fanOut
         self.controlAddresses = controlAddresses
         self.mediaAddresses = mediaAddresses
@@ -103,7 +106,9 @@ struct DestinationSet: ~Copyable {
             let media = requests.filter { $0.url.scheme != .udp }.map(\.url.address)
             let control = ControlPort(try ListeningSocket(speaking: try self.socket(for: requests)))
             return SocketGroup(
-                fanOut, controlAddresses: addresses, mediaAddresses: media, control: control)
+                fanOut, controlAddresses: addresses, mediaAddresses: media,
+                repairedAddresses: requests.map(\.url).filter { $0.scheme == .rist }.map(\.address),
+                control: control)
         } catch { throw .failure(error.message + routeHint(error, first)) }
     }
 
@@ -247,6 +252,14 @@ struct DestinationSet: ~Copyable {
             for address in group.mediaAddresses where address.port <= .max - portOffset {
                 group.fanOut.sendBeside(bytes, to: address.with(port: address.port + portOffset))
             }
+        }
+    }
+
+    /// Sends `packet` to RIST's receivers once more, beside its turn.
+    func sendAgain(_ packet: borrowing Packet) {
+        for index in groups.indices {
+            let group = groups[index]
+            for address in group.repairedAddresses { group.sendMedia(packet.bytes, to: address) }
         }
     }
 

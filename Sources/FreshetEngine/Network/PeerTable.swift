@@ -42,6 +42,9 @@ struct PeerTable {
         return Peer(UInt32(number))
     }
 
+    /// True when somebody is known to whom the media at `address` goes.
+    func hasPeer(at address: SocketAddress) -> Bool { places.contains { $0.media == address } }
+
     /// Where `peer` is reached; `nil` when it gave up its place.
     func place(of peer: Peer) -> Place? {
         peer.number < places.count ? places[Int(peer.number)] : nil

@@ -86,6 +86,19 @@ final class ReceiverRepair {
         deadline = node.nextDeadline
     }
 
+    /// Answers the reports of a source that has sent no media yet. The answer is no longer than what is answered.
+    func greet(_ bytes: RawSpan, at control: ControlPort, from sender: SocketAddress) {
+        guard var packets = CompoundPacket(parsing: bytes) else { return }
+        var isSource = false
+        while let packet = packets.next() { isSource = isSource || SenderReport(packet) != nil }
+        guard isSource else { return }
+        var span = MutableRawSpan(_unsafeBytes: datagram)
+        let count = node.writeGreeting(into: &span)
+        guard count <= bytes.byteCount else { return }
+        let answer = UnsafeRawBufferPointer(rebasing: datagram[..<count])
+        control.send(RawSpan(_unsafeBytes: answer), to: sender)
+    }
+
     /// Sends what is due through the path that was heard last.
     func run(_ paths: [ReceivingPath], context: inout StageContext) {
         guard isActive, let deadline, deadline <= context.now else { return }

@@ -19,6 +19,9 @@ final class ReceivingPath {
     @exclusivity(unchecked) var isReadable = true
     /// Where the source's reports come from, and requests go to.
     @exclusivity(unchecked) var sourceControl: SocketAddress?
+    /// The last that a source said before it was chosen, and who and when: it may be all that it still says.
+    @exclusivity(unchecked) private var early: Packet?
+    @exclusivity(unchecked) private var earlySender: SocketAddress?
     /// When a media packet last came by this path.
     @exclusivity(unchecked) var lastArrival = Instant.zero
 
@@ -71,6 +74,29 @@ final class ReceivingPath {
             }
             return false
         }
+    }
+
+    /// True for a path whose sources are answered before they have sent media.
+    var answersGreetings: Bool { url.scheme == .rist && !url.address.isMulticast }
+
+    /// Reads what is said where no source was chosen yet, and hands it to `greet`; false when there is more.
+    func readEarly(
+        limit: Int, context: inout StageContext,
+        _ greet: (borrowing Packet, SocketAddress, ControlPort) -> Void
+    ) -> Bool {
+        guard let control else { return true }
+        return control.read(limit: limit, context: &context) { packet, sender, arrival, _ in
+            greet(packet, sender, control)
+            early = packet.share()
+            early?.info.arrival = arrival
+            earlySender = sender
+        }
+    }
+
+    /// Hands to `take` what was said last before a source was chosen, now that one is.
+    func takeEarly(_ take: (borrowing Packet, SocketAddress, Instant) -> Void) {
+        guard selector.sender != nil, let packet = early.take(), let sender = earlySender else { return }
+        take(packet, sender, packet.info.arrival)
     }
 
     /// Joins the group again: a switch may have forgotten us, an interface may be back.

@@ -140,6 +140,16 @@ final class SenderRepair {
             && now - max(lastHeard, start) < SenderRepair.lingerSilence
     }
 
+    /// True when somebody to whom the media at `address` goes has spoken.
+    func hasHeard(_ address: SocketAddress) -> Bool { peers.hasPeer(at: address) }
+
+    /// Sends the last packet once more: whoever knows nothing of heartbeats has no other way to learn that it was lost.
+    func sendLast(_ destinations: borrowing DestinationSet) {
+        settle(now: goneSince)
+        guard hasPeersOfOne, let last = node.keptNumbers?.upperBound else { return }
+        _ = node.withKept(last) { destinations.sendAgain($0) }
+    }
+
     /// Reads the requests that have come, and sends what is due.
     func run(_ destinations: borrowing DestinationSet, context: inout StageContext) {
         settle(now: context.now)
@@ -185,7 +195,8 @@ final class SenderRepair {
         {
             return hear(packet, from: sender, sources[place], context: &context)
         }
-        guard let peer = peers.peer(of: sender, at: index, destinations) else {
+        let isControl = CompoundPacket(parsing: packet.bytes, allowsReducedSize: true) != nil
+        guard isControl, let peer = peers.peer(of: sender, at: index, destinations) else {
             return context.counters.add(.foreign)
         }
         noteRequest(context: &context)

@@ -32,6 +32,8 @@ struct SenderReports {
     private var lastDeparture = Instant.zero
     private(set) var deadline: Instant?
     private var openingsLeft: Int
+    /// Time to the next report while the media waits for an answer.
+    private var greetingInterval: Nanoseconds?
     private var goodbyesLeft = SenderReports.goodbyeCount
 
     /// Reports of the sender called `name`; `ssrc` stands for a stream that has none of its own (bare
@@ -65,6 +67,26 @@ struct SenderReports {
         if deadline == nil { deadline = now }
     }
 
+    /// A stream will begin with the packet `first`, once its receivers have answered: a report is due every `interval`
+    /// until then.
+    mutating func greet(_ first: PacketInfo, every interval: Nanoseconds, now: Instant) {
+        if interval == greetingInterval { return }
+        greetingInterval = interval
+        hasSource = true
+        ssrc = first.ssrc
+        lastTimestamp = first.rtpTimestamp
+        highestSequence = first.extendedSequence &- 1
+        lastDeparture = now
+        deadline = now
+    }
+
+    /// The first packet goes: its report is due with it.
+    mutating func begin() {
+        greetingInterval = nil
+        openingsLeft = answersRequests ? SenderReports.openingCount : 0
+        deadline = nil
+    }
+
     /// Another source's packets come: a new epoch, counted anew.
     private mutating func restart() {
         packetCount = 0
@@ -73,7 +95,10 @@ struct SenderReports {
     }
 
     private func interval(_ isEnding: Bool) -> Nanoseconds {
-        if !isEnding { return openingsLeft > 0 ? SenderReports.openingInterval : SenderReports.interval }
+        if !isEnding {
+            if let greetingInterval { return greetingInterval }
+            return openingsLeft > 0 ? SenderReports.openingInterval : SenderReports.interval
+        }
         return goodbyesLeft > 0 ? SenderReports.goodbyeInterval : SenderReports.lingeringInterval
     }
 
@@ -95,7 +120,7 @@ struct SenderReports {
         openingsLeft = max(0, openingsLeft - 1)
         deadline = now + interval(isEnding)
         let elapsed = (now - lastDeparture).count
-        let ticks = UInt32(truncatingIfNeeded: elapsed / 1_000 * 9 / 100)
+        let ticks = greetingInterval != nil ? 0 : UInt32(truncatingIfNeeded: elapsed / 1_000 * 9 / 100)
         var flags: Heartbeat.Flags = isEnding ? .isEnding : []
         if answersRequests { flags.insert(.answersRequests) }
         var writer = CompoundWriter(&bytes)

@@ -382,14 +382,24 @@ final class StreamReceiver {
         }
         for path in paths {
             guard let control = path.control else { continue }
-            // Before a source is chosen its reports wait in the socket: they may be all that it still says.
+            path.takeEarly { take($0, from: $1, arrival: $2, path, context: &context) }
             let isDrained =
-                path.selector.sender != nil
-                && control.read(limit: StreamReceiver.callLimit, context: &context) {
+                path.selector.sender == nil
+                ? readEarly(path, context: &context)
+                : control.read(limit: StreamReceiver.callLimit, context: &context) {
                     take($0, from: $1, arrival: $2, path, context: &$3)
                 }
             let isQuiet = path.member?.hear(limit: StreamReceiver.callLimit, context: &context) ?? true
             if !isDrained || !isQuiet { context.isControlReadable = true }
+        }
+    }
+
+    /// Before a source is chosen its reports wait in the socket: they may be all that it still says. On `rist://` they
+    /// are answered, once there is no media to read before.
+    private func readEarly(_ path: ReceivingPath, context: inout StageContext) -> Bool {
+        guard let repair, path.answersGreetings, !path.isReadable, path.reader.isDrained else { return false }
+        return path.readEarly(limit: StreamReceiver.callLimit, context: &context) {
+            repair.greet($0.bytes, at: $2, from: $1)
         }
     }
 

@@ -17,6 +17,9 @@ final class StreamSender {
     /// `nil` when what is lost is not sent again.
     private let repair: SenderRepair?
     @exclusivity(unchecked) private var isEnding = false
+    @exclusivity(unchecked) private var opening: SenderOpening
+    /// What goes next, while not all may go at once.
+    @exclusivity(unchecked) private var next = PacketBatch(capacity: 1)
 
     /// Opens the sockets of `requests`.
     init(
@@ -37,6 +40,7 @@ final class StreamSender {
         repair =
             answersRequests
             ? try SenderRepair(history, name: canonicalName, destinations, random: &random) : nil
+        opening = SenderOpening(repair == nil ? [] : requests)
         self.destinations = destinations
         reports = SenderReports(
             name: canonicalName, ssrc: UInt32(truncatingIfNeeded: random.next()) & ~1,
@@ -50,9 +54,42 @@ final class StreamSender {
 
     /// Sends what is in `input`, and the report that is due.
     func process(_ input: inout PacketBatch, context: inout StageContext) throws(StageError) {
-        try destinations.send(&input, reports: &reports, repair: repair, parity: parity, context: &context)
+        if opening.isOver && next.isEmpty {
+            try destinations.send(
+                &input, reports: &reports, repair: repair, parity: parity, context: &context)
+        } else {
+            try begin(&input, context: &context)
+        }
         if let deadline = reports.deadline, deadline <= context.now { report(context: &context) }
         if let repair, repair.isDue(context) { repair.run(destinations, context: &context) }
+    }
+
+    /// Greets the receivers, and then lets go what has waited, packet by packet.
+    @inline(never)
+    private func begin(_ input: inout PacketBatch, context: inout StageContext) throws(StageError) {
+        if opening.isHolding {
+            if input.isEmpty { return }
+            let first = input[0].info
+            opening.begin(first, now: context.now)
+            if let repair, repair.isDue(context) { repair.run(destinations, context: &context) }
+            let mayGo = opening.mayGo(now: context.now) { repair?.hasHeard($0) ?? true }
+            reports.greet(first, every: opening.reportInterval, now: context.now)
+            guard mayGo || context.isStopping else { return }
+            reports.begin()
+            for _ in 1..<SenderOpening.firstPacketCount { destinations.sendAgain(input[0]) }
+        }
+        while true {
+            if next.isEmpty {
+                guard !input.isEmpty else { return opening.end() }
+                guard opening.mayGo(timestamp: input[0].info.rtpTimestamp, now: context.now),
+                    let packet = input.popFirst()
+                else { return }
+                next.append(packet)
+            }
+            try destinations.send(
+                &next, reports: &reports, repair: repair, parity: parity, context: &context)
+            guard next.isEmpty else { return }
+        }
     }
 
     /// Sends the report that is due.
@@ -67,6 +104,7 @@ final class StreamSender {
             reports.silence(until: context.now + SenderReports.interval)
             return
         }
+        if opening.isHolding { opening.noteReport() }
         clock.refresh(at: context.now)
         let wallTime = clock.wallTime(context.now)
         var bytes = MutableRawSpan(_unsafeBytes: datagram)
@@ -87,6 +125,7 @@ final class StreamSender {
         }
         if !isEnding || (reports.deadline ?? .zero) <= context.now {
             isEnding = true
+            if reports.hasGoodbyesLeft { repair?.sendLast(destinations) }
             report(context: &context)
         }
         if let repair {
@@ -100,7 +139,9 @@ final class StreamSender {
 
     /// When a report is due, or a socket is tried again.
     var nextDeadline: Instant? {
-        earliest(repair?.deadline, earliest(destinations.retryDeadline, reports.deadline))
+        earliest(
+            earliest(opening.deadline, repair?.deadline),
+            earliest(destinations.retryDeadline, reports.deadline))
     }
 
     // MARK: Describing

@@ -32,11 +32,13 @@ public struct StreamURL: Equatable, Sendable, CustomStringConvertible {
     public var hasControl: Bool?
     /// `dscp=`: the differentiated services code point, 0 to 63.
     public var dscp: Int?
+    /// `hello=`: how long a sender to `rist://` waits for an answer before it begins.
+    public var hello: Nanoseconds?
     /// `loopback=on|off`: receivers on the sending host get multicast too.
     public var hasLoopback: Bool?
 
     /// The query keys, for messages.
-    static let keys = ["interface", "source", "ttl", "latency", "control", "dscp", "loopback"]
+    static let keys = ["interface", "source", "ttl", "latency", "control", "dscp", "loopback", "hello"]
 
     /// A place without options.
     public init(scheme: Scheme, address: SocketAddress) {
@@ -120,6 +122,11 @@ public struct StreamURL: Equatable, Sendable, CustomStringConvertible {
                     "'\(text)': latency must be a time such as 200 (ms) or 1.5s, or auto, not '\(value)'")
             }
             latency = span
+        case "hello":
+            guard let span = ParameterReader.duration(value) else {
+                throw .usage("'\(text)': hello must be a time such as 500 (ms) or 2s, not '\(value)'")
+            }
+            hello = span
         case "control": hasControl = try StreamURL.flag(value, key, text)
         case "loopback": hasLoopback = try StreamURL.flag(value, key, text)
         default:

@@ -58,7 +58,8 @@ struct RepairPeer: Sendable {
     mutating func takeCopies(packetCount: UInt64) -> Int {
         askedCount += 1
         let sent = packetCount &- askedSince
-        if sent >= 512 {
+        // At the beginning sooner: some receivers ask for what they miss then once only.
+        if sent >= (askedSince == 0 ? 64 : 512) {
             askedShare = (askedShare + askedCount * 1_000_000 / Int(min(sent, 1 << 40))) / 2
             askedCount = 0
             askedSince = packetCount

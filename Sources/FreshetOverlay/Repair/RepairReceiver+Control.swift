@@ -130,6 +130,15 @@ extension RepairReceiver {
 
     // MARK: Control that goes out
 
+    /// Writes an answer to a source that has sent reports and no media yet into `bytes`, and gives its length: who waits
+    /// for a sign that somebody is there begins then.
+    public func writeGreeting(into bytes: inout MutableRawSpan) -> Int {
+        var writer = CompoundWriter(&bytes)
+        writer.writeReceiverReport(ssrc: configuration.ssrc)
+        writer.writeDescription(ssrc: configuration.ssrc, name: configuration.name)
+        return writer.byteCount
+    }
+
     /// Writes the next RTCP datagram that is due at `now` into `bytes` (1,400 bytes are always enough) and gives
     /// its length; `nil` when there is none. To be called until it says so.
     public mutating func nextTransmit(into bytes: inout MutableRawSpan, now: Instant) -> Int? {

@@ -50,6 +50,13 @@ public struct PaceStage: Stage, ~Copyable {
     private var batchEnd = Instant.zero
     private var isBlocked = false
     private var seenRestartCount = 0
+    /// Whether the stage behind has taken the first packet.
+    private var beginning = Beginning.none
+
+    private enum Beginning { case none, offered, taken }
+
+    /// How soon it is looked again whether the first packet was taken.
+    private static let offerInterval = Nanoseconds.milliseconds(1)
 
     /// A stage that paces as `configuration` says and lets packets go together that are due within `batch` of now, on
     /// either side.
@@ -109,7 +116,7 @@ public struct PaceStage: Stage, ~Copyable {
             if let deadline, deadline > context.now, !follows, !context.isStopping { return }
             let count = held.count
             release(into: &output, context: &context)
-            if held.count == count || input.isEmpty { return }
+            if held.count == count || input.isEmpty || beginning == .offered { return }
         }
     }
 
@@ -147,6 +154,14 @@ public struct PaceStage: Stage, ~Copyable {
         // The schedule's clock is slow by the batch, so the first packet of one leaves that much late, and what leaves
         // with it may be as much ahead of time.
         let clock = context.now - batch
+        // A stage behind may wait for its receivers before it takes anything. A file begins then; a live source does not
+        // wait, and what it gave meanwhile is a backlog.
+        if beginning == .offered, !output.isEmpty, !isOff {
+            if !follows { pacer.postpone(now: clock) }
+            deadline = context.now + PaceStage.offerInterval
+            return
+        }
+        if beginning == .offered { beginning = .taken }
         if !isBlocked || batchEnd < clock { batchEnd = clock }
         while !held.isEmpty, !output.isFull {
             if !isOff, held[0].info.flags.contains(.hasMediaTime) {
@@ -158,6 +173,11 @@ public struct PaceStage: Stage, ~Copyable {
                 if departure <= clock { batchEnd = context.now + batch }
             }
             if let packet = held.popFirst() { output.append(packet) }
+            if beginning == .none, !isOff {
+                beginning = .offered
+                deadline = context.now
+                break
+            }
         }
         isBlocked = output.isFull
         if pacer.restartCount != seenRestartCount {

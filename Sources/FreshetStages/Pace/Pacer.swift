@@ -145,6 +145,14 @@ public struct Pacer: Sendable {
         }
     }
 
+    /// The packet asked for last has not gone yet, at `now`, and no other before it: the schedule begins later by as
+    /// much.
+    public mutating func postpone(now: Instant) {
+        guard let origin = anchor else { return }
+        anchor = (now - lead, origin.time)
+        lastScheduled = now - lead
+    }
+
     private mutating func restart(at time: MediaTime, now: Instant) -> Instant {
         restartCount += 1
         anchor = (now, time)
