@@ -13,6 +13,12 @@ import Testing
         #expect(url.controlAddress?.port == 5005)
     }
 
+    @Test func `how long an answer is waited for is a time`() throws {
+        #expect(try StreamURL("rist://127.0.0.1:5004?hello=1.5s").hello == .milliseconds(1500))
+        #expect(try StreamURL("rist://127.0.0.1:5004").hello == nil)
+        #expect(throws: StageError.self) { try StreamURL("rist://127.0.0.1:5004?hello=soon") }
+    }
+
     @Test func `options left out are unset`() throws {
         let url = try StreamURL("udp://239.77.1.1:5000")
         #expect(

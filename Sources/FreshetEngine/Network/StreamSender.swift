@@ -105,6 +105,7 @@ final class StreamSender {
             return
         }
         if opening.isHolding { opening.noteReport() }
+        if isEnding && reports.hasGoodbyesLeft { repair?.sendLast(destinations) }
         clock.refresh(at: context.now)
         let wallTime = clock.wallTime(context.now)
         var bytes = MutableRawSpan(_unsafeBytes: datagram)
@@ -125,7 +126,6 @@ final class StreamSender {
         }
         if !isEnding || (reports.deadline ?? .zero) <= context.now {
             isEnding = true
-            if reports.hasGoodbyesLeft { repair?.sendLast(destinations) }
             report(context: &context)
         }
         if let repair {

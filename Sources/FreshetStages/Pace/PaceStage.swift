@@ -179,7 +179,7 @@ public struct PaceStage: Stage, ~Copyable {
                 break
             }
         }
-        isBlocked = output.isFull
+        isBlocked = output.isFull || beginning == .offered
         if pacer.restartCount != seenRestartCount {
             context.counters.add(.underruns, pacer.restartCount - seenRestartCount)
             seenRestartCount = pacer.restartCount

@@ -52,6 +52,45 @@ import Testing
         }
     }
 
+    /// Instants at which packets 1 ms apart leave, when the stage behind takes nothing for `wait`.
+    private func departures(waiting wait: Nanoseconds, follows: Bool) throws -> [Int64] {
+        var configuration = Pacer.Configuration()
+        configuration.followsSource = follows
+        var stage = PaceStage(configuration)
+        let pool = PacketPool(slotCount: 64)
+        var context = StageContext(pool: pool, random: PRNG(seed: 1))
+        var input = PacketBatch(capacity: 64), output = PacketBatch(capacity: 64)
+        for index in 0..<60 {
+            guard let packet = pool.allocate() else { break }
+            packet.info.mediaTime = MediaTime(ticks: Int64(index) * 27_000)
+            packet.info.flags.insert(.hasMediaTime)
+            input.append(packet)
+        }
+        var result: [Int64] = []
+        while result.count < 60 {
+            try stage.process(&input, into: &output, context: &context)
+            #expect(result.count > 0 || output.count == 1)
+            if context.now.nanoseconds >= wait.count {
+                while output.popFirst() != nil { result.append(context.now.nanoseconds) }
+            }
+            context.now = max(context.now + .microseconds(10), stage.nextDeadline ?? context.now)
+        }
+        return result
+    }
+
+    @Test func aScheduleBeginsWhenTheFirstPacketIsTaken() throws {
+        let seen = try departures(waiting: .milliseconds(30), follows: false)
+        for (index, instant) in seen.enumerated() {
+            #expect(abs(instant - 30_000_000 - Int64(index) * 1_000_000) <= 1_100_000)
+        }
+    }
+
+    @Test func aLiveSourceCatchesUpWithItsOwnSchedule() throws {
+        let seen = try departures(waiting: .milliseconds(30), follows: true)
+        #expect(seen[0] >= 30_000_000 && seen[4] > 30_000_000)
+        for index in 45..<60 { #expect(abs(seen[index] - Int64(index) * 1_000_000) <= 1_100_000) }
+    }
+
     @Test func wakeUpsThatComeLateDoNotAddUp() throws {
         let ticks = (0..<5000).map { Int64($0) * 27_000 }
         let seen = try departures(of: ticks, wakeUpDelay: 300_000)
