@@ -45,11 +45,14 @@ extension GroupRepair {
             return
         }
         // Requests of the time in which the repair is still on its way to the farthest member ask for what
-        // is coming.
-        let holdOff = census.roundTrip + census.roundTrip / 4
+        // is coming. Who asks again after the quiet time of a quarter more has not got it.
+        let holdOff = census.roundTrip + census.roundTrip / 8
         let isNew = answers.request(
             sequence, scope: .group, due: now + configuration.answerHoldOff, holdOff: holdOff, now: now)
-        if isNew, ask.ssrc != 0 { namedCaller = ask.ssrc }
+        if isNew, ask.ssrc != 0 {
+            namedCaller = ask.ssrc
+            hasGroupCaller = true
+        }
     }
 
     /// A packet is missing in a digest: a repair to its sender alone, or to the segment when others miss it too.

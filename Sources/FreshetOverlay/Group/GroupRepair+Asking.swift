@@ -54,7 +54,7 @@ extension GroupRepair {
     private mutating func isCaller(_ scope: RepairScope) -> Bool {
         if scope == .segment { return election.isElected || segmentRole.isCaller }
         if election.isElected, !hasDrawnRole {
-            // The elected members of all segments ask for everybody, and nobody may have told them who is to
+            // The elected members of all segments ask for everybody, and the source has not yet told them who is to
             // begin: about four of them do, and one of those is left after the first loss.
             hasDrawnRole = true
             if random.chance(configuration.segmentSizeEstimate * 4, in: sizeEstimate.value) {
@@ -165,11 +165,15 @@ extension GroupRepair {
             }
             hole.phase = .waiting
             hole.wasAnnounced = false
-            hole.due =
-                now
-                + waitBeforeAsking(
+            // The best of those who asked the group asks again for all; the others hear it before their waits end.
+            let isBest = hole.scope == .group && hole.asks > 0 && hole.betterHeard == 0
+            let wait: Nanoseconds =
+                isBest && mode == .multicast
+                ? .zero
+                : waitBeforeAsking(
                     hole.scope, round: hole.rounds, isRare: isRare, mayCall: hole.betterHeard == 0,
                     noticed: hole.noticed, now: now)
+            hole.due = now + wait
             if hole.due <= now {
                 holes[index] = hole
                 step(index, now: now)
@@ -211,7 +215,12 @@ extension GroupRepair {
             }
         case .group:
             // Where another is elected, that one calls for all.
-            if election.holder == nil { groupRole.judge(hole, isAnswered: isAnswered) }
+            if election.holder == nil {
+                // Before an answer nobody has taken the role over.
+                var judged = hole
+                if !isAnswered { judged.betterHeard = 0 }
+                groupRole.judge(judged, isAnswered: isAnswered)
+            }
             if hole.asks > 0 || hole.heard > 0 {
                 sizeEstimate.note(requests: Int(hole.asks) &+ Int(hole.heard))
             }
@@ -282,7 +291,9 @@ extension GroupRepair {
         if hole.heard < .max { hole.heard &+= 1 }
         // An elected member gives way to none of its own segment.
         let isBetter = ask.ssrc < configuration.ssrc && !(ask.isLocal && election.isElected)
-        if isBetter, hole.betterHeard < .max { hole.betterHeard &+= 1 }
+        // Those who ask the group again because a repair was lost do not compete for asking first.
+        let competes = hole.scope == .segment || hole.rounds <= 1
+        if isBetter, competes, hole.betterHeard < .max { hole.betterHeard &+= 1 }
         if hole.asks == 0, hole.heard == 1 { hole.askedAt = now }
         // Who asks again after a repair that was lost is heard when the quiet that its first request brought is just over,
         // or a moment before.
@@ -290,7 +301,10 @@ extension GroupRepair {
             hole.phase == .quiet && hole.scope == .group && hole.due - now < quietTime(.group) / 4
         if hole.phase == .waiting || hole.phase == .asking || isRepeat {
             hole.rounds = min(hole.rounds &+ 1, 200)
-            beQuiet(&hole, until: now + quietTime(ask.scope), place: place)
+            let quiet = quietTime(ask.scope)
+            // A little longer than the asker itself, who asks again first when nothing comes.
+            let margin = ask.scope == .group ? quiet / 8 : .zero
+            beQuiet(&hole, until: now + quiet + margin, place: place)
         }
         holes[index] = hole
         holes.wake(at: hole.due)

@@ -87,9 +87,19 @@ extension GroupRepair {
         let isNamed = advice.caller == configuration.ssrc
         if isNamed, !wasNamed { groupRole.appoint() }
         wasNamed = isNamed
+        // Another begins: nobody has to by chance.
+        if advice.flags.contains(.hasGroupCaller) { hasDrawnRole = true }
     }
 
     private mutating func read(_ report: GroupReport, now: Instant) {
+        if report.flags.contains(.isOffer) {
+            // The first is taken, and all are told before the next loss.
+            guard !hasGroupCaller else { return }
+            namedCaller = report.senderSSRC
+            hasGroupCaller = true
+            wantsAdvice = true
+            return
+        }
         let interval = Nanoseconds.milliseconds(Int64(report.interval))
         var trip: Nanoseconds?
         if report.stamp != 0 {

@@ -127,15 +127,22 @@ extension GroupRepair {
     private mutating func writeReport(
         into bytes: inout MutableRawSpan, now: Instant
     ) -> (destination: Destination, byteCount: Int)? {
-        guard reportClock.take(now: now, random: &random), let advice, let interval = reportClock.interval
-        else { return nil }
+        guard let advice, let interval = reportClock.interval else { return nil }
+        // Who answers for a segment offers once to ask for all, unless somebody does already.
+        let isOffer =
+            election.isElected && mode == .multicast && !hasOffered && !advice.flags.contains(.hasGroupCaller)
+        if isOffer { hasOffered = true }
+        guard isOffer || reportClock.take(now: now, random: &random) else { return nil }
         let expected = UInt64(receivedSinceReport) &+ UInt64(missingSinceReport)
         let fraction = expected == 0 ? 0 : UInt64(missingSinceReport) &* 256 / expected
-        receivedSinceReport = 0
-        missingSinceReport = 0
+        if !isOffer {
+            receivedSinceReport = 0
+            missingSinceReport = 0
+        }
         let report = GroupReport(
             senderSSRC: configuration.ssrc, mediaSSRC: mediaSSRC, fractionLost: UInt8(clamping: fraction),
-            interval: UInt32(clamping: interval.count / 1_000_000), stamp: advice.stamp,
+            flags: isOffer ? .isOffer : [], interval: UInt32(clamping: interval.count / 1_000_000),
+            stamp: advice.stamp,
             delay: UInt32(clamping: (now - adviceHeard).count / 1000))
         var writer = CompoundWriter(&bytes)
         begin(&writer)
@@ -167,11 +174,17 @@ extension GroupRepair {
     private mutating func writeAdvice(
         into bytes: inout MutableRawSpan, now: Instant
     ) -> (destination: Destination, byteCount: Int)? {
-        guard let due = nextAdvice, due <= now else { return nil }
-        nextAdvice = now + configuration.noticeInterval
-        if advice != nil { census.turn() }
+        let isDue = nextAdvice.map { $0 <= now } ?? false
+        guard isDue || wantsAdvice else { return nil }
+        wantsAdvice = false
+        if isDue {
+            nextAdvice = now + configuration.noticeInterval
+            if advice != nil { census.turn() }
+        }
+        var flags: GroupAdvice.Flags = configuration.feedback == .unicast ? .isSourceSpecific : []
+        if hasGroupCaller { flags.insert(.hasGroupCaller) }
         let made = GroupAdvice(
-            ssrc: mediaSSRC, flags: configuration.feedback == .unicast ? .isSourceSpecific : [],
+            ssrc: mediaSSRC, flags: flags,
             groupRoundTrip: UInt32(clamping: census.roundTrip.count / 1000),
             groupSize: UInt32(clamping: census.size),
             reportInterval: UInt32(clamping: census.reportInterval.count / 1_000_000), stamp: stamp(now),

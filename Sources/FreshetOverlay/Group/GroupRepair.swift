@@ -74,9 +74,12 @@ public struct GroupRepair: ~Copyable {
     var adviceHeard = Instant.zero
     var wasNamed = false
     var hasDrawnRole = false
+    var hasOffered = false
     var neighbourHeard: Instant?
     var nextAdvice: Instant?
     var namedCaller: UInt32 = 0
+    var hasGroupCaller = false
+    var wantsAdvice = false
     var nextDigest: Instant?
     var hasAskingHoles = false
     var wantsLossNotice = false
@@ -235,7 +238,7 @@ public struct GroupRepair: ~Copyable {
 
     /// True when something waits to be drained at once, whatever ``nextDeadline`` says.
     @inline(__always)
-    public var hasWork: Bool { hasAskingHoles || wantsLossNotice || answers.hasReady }
+    public var hasWork: Bool { hasAskingHoles || wantsLossNotice || wantsAdvice || answers.hasReady }
 
     /// Lets time pass up to `now`. Afterwards ``nextTransmit(into:now:)`` and ``nextRepair(pool:now:)`` are
     /// drained.

@@ -11,7 +11,7 @@ struct SettledHoles {
         var requestCount: UInt8 = 0
         /// Of those, requests of members that go first.
         var betterHeard: UInt8 = 0
-        /// This member asked for it.
+        /// This member asked for it, in the group once only: those who ask after a repair was lost do not compete.
         var wasAsked = false
     }
 
@@ -24,7 +24,7 @@ struct SettledHoles {
         entries[next] = Entry(
             sequence: hole.sequence, scope: hole.scope,
             requestCount: UInt8(clamping: Int(hole.asks) &+ Int(hole.heard)), betterHeard: hole.betterHeard,
-            wasAsked: hole.asks > 0)
+            wasAsked: hole.scope == .segment ? hole.asks > 0 : hole.asks == 1 && hole.rounds <= 1)
         next = (next &+ 1) % 16
         return old.sequence == .min ? nil : old
     }

@@ -63,12 +63,15 @@ final class GroupBench {
     /// Datagrams of control lost, and repairs lost, in a thousand.
     var controlLoss: UInt64 = 0
     var repairLoss: UInt64 = 0
+    /// The source's first repair of each packet comes to nobody.
+    var dropsFirstSourceRepair = false
     /// Says whether a member misses a packet as it is first sent.
     var isLost: (Int64, Int) -> Bool = { _, _ in false }
     var records: [Int64: LossRecord] = [:]
     /// From the moment a loss was seen to its repair, for each that was repaired.
     var repairTimes: [Nanoseconds] = []
     var reportCount = 0
+    var offerCount = 0
     var controlCount = 0
 
     init(seed: UInt64, slots: Int = 8192) {
@@ -164,20 +167,20 @@ final class GroupBench {
                 bytes.span.bytes, from: Peer(UInt32(event.sender)), isLocal: event.isLocal, now: now)
         case .media:
             guard let ticket = tickets[event.payload] else { return }
-            receive(ticket, member)
+            receive(ticket, member, isLocal: event.isLocal)
         }
         drain(index)
     }
 
-    private func receive(_ ticket: SharedPacket, _ member: Member) {
+    private func receive(_ ticket: SharedPacket, _ member: Member, isLocal: Bool) {
         let before = member.node.counts
         let sequence = ticket.packet.info.extendedSequence
         if member.node.configuration.serves {
-            member.node.note(ticket.packet, now: now)
+            member.node.note(ticket.packet, isLocal: isLocal, now: now)
         } else {
             member.node.note(
                 sequence, isRetransmission: ticket.packet.info.flags.contains(.isRetransmission),
-                byteCount: 1328, now: now)
+                byteCount: 1328, isLocal: isLocal, now: now)
         }
         let after = member.node.counts
         if after.missing > before.missing {
@@ -211,7 +214,10 @@ final class GroupBench {
             let sequence = repair.packet.info.extendedSequence
             if index == 0 {
                 records[sequence, default: LossRecord()].sourceRepairs += 1
-                if records[sequence]?.firstSourceRepair == nil { records[sequence]?.firstSourceRepair = now }
+                if records[sequence]?.firstSourceRepair == nil {
+                    records[sequence]?.firstSourceRepair = now
+                    if dropsFirstSourceRepair { continue }
+                }
             } else {
                 records[sequence, default: LossRecord()].memberRepairs += 1
             }
@@ -245,7 +251,9 @@ final class GroupBench {
         let bytes = datagrams[datagram]
         guard var packets = CompoundPacket(parsing: bytes.span.bytes, allowsReducedSize: true) else { return }
         while let packet = packets.next() {
-            if GroupReport(packet) != nil { reportCount += 1 }
+            if let report = GroupReport(packet) {
+                if report.flags.contains(.isOffer) { offerCount += 1 } else { reportCount += 1 }
+            }
             guard let request = RetransmissionRequest(packet) else { continue }
             for index in 0..<request.entryCount {
                 guard let entry = packet.nackEntry(at: index) else { continue }

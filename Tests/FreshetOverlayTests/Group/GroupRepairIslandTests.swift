@@ -87,7 +87,8 @@ import Testing
         Self.describe("island of 200, 1 % each", outcome, localTrip: trip)
         #expect(outcome.healed == outcome.missing)
         let all = outcome.fromSource + outcome.fromNeighbours
-        #expect(outcome.fromSource * 1000 <= all)
+        // The first loss of the one who asks for the whole group is asked for there: it cannot know yet whose loss it is.
+        #expect((outcome.fromSource - 1) * 1000 <= all)
     }
 
     @Test func whoseLossesAreItsOwnAsksAtOnce() {

@@ -13,6 +13,8 @@ public struct GroupAdvice: Equatable, Sendable {
         /// Members do not hear each other on this group (source-specific multicast): they ask the source by
         /// unicast.
         public static let isSourceSpecific = Flags(rawValue: 1 << 0)
+        /// The caller that is named asks the group: it answers for its segment, or has asked the group before.
+        public static let hasGroupCaller = Flags(rawValue: 1 << 1)
     }
 
     /// The source, retransmission bit clear.
@@ -54,7 +56,7 @@ public struct GroupAdvice: Equatable, Sendable {
         guard packet.isGroupMessage(GroupAdvice.subtype, byteCount: GroupAdvice.byteCount) else { return nil }
         let bytes = packet.bytes
         ssrc = RTPHeader.originalSSRC(bytes.uint32(at: 4))
-        flags = Flags(rawValue: bytes.uint8(at: 13)).intersection(.isSourceSpecific)
+        flags = Flags(rawValue: bytes.uint8(at: 13)).intersection([.isSourceSpecific, .hasGroupCaller])
         groupRoundTrip = bytes.uint32(at: 16)
         groupSize = bytes.uint32(at: 20)
         reportInterval = bytes.uint32(at: 24)

@@ -4,9 +4,10 @@ import Testing
 
 @Suite struct GroupAdviceTests {
     private let layout = Wire(
-        hex: "88CC0008 10203040 46525348 01 01 0000 000186A0 00002710 0007A120 00BC614F 0A0B0C0D")
+        hex: "88CC0008 10203040 46525348 01 03 0000 000186A0 00002710 0007A120 00BC614F 0A0B0C0D")
     private let advice = GroupAdvice(
-        ssrc: 0x1020_3040, flags: .isSourceSpecific, groupRoundTrip: 100_000, groupSize: 10_000,
+        ssrc: 0x1020_3040, flags: [.isSourceSpecific, .hasGroupCaller], groupRoundTrip: 100_000,
+        groupSize: 10_000,
         reportInterval: 500_000, stamp: 0x00BC_614F, caller: 0x0A0B_0C0D)
 
     @Test func adviceStandsAsItsPageSays() {

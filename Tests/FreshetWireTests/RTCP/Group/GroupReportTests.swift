@@ -14,4 +14,14 @@ import Testing
         #expect(layout.bytes.count == GroupReport.byteCount)
         #expect(Wire(Array(layout.bytes.dropLast(4))).firstPacket { GroupReport($0) } == nil)
     }
+
+    @Test func anOfferIsMarkedAndOtherMarksArePassedOver() {
+        var wire = Wire(hex: "8BCC0007 00000007 46525348 01 80 0100 10203040 0007A120 00BC614F 000003E8")
+        let offer = GroupReport(
+            senderSSRC: 7, mediaSSRC: 0x1020_3040, fractionLost: 128, flags: .isOffer, interval: 500_000,
+            stamp: 0x00BC_614F, delay: 1000)
+        #expect(Wire.compound { $0.write(offer) } == wire)
+        wire.bytes[14] = 0xFF
+        #expect(wire.firstPacket { GroupReport($0) } == offer)
+    }
 }
