@@ -76,6 +76,12 @@ public struct RepairLoop: ~Copyable {
         enum Kind { case media, repair, parity, toReceiver, toSender }
     }
 
+    /// A decoder in a place of its own: an optional one of the loop would be copied at each call.
+    final class Decoding {
+        @exclusivity(unchecked) var decoder = RLCDecoder(
+            window: RLCDecoder.usualWindow, symbolByteCount: 66)
+    }
+
     let scenario: Scenario
     var now = Instant(nanoseconds: 1_000_000_000)
     var forward: LinkModel
@@ -91,7 +97,7 @@ public struct RepairLoop: ~Copyable {
     var nextMedia: Instant
     var nextHeartbeat: Instant
     var judge: Judge
-    var decoder: RLCDecoder?
+    let decoding: Decoding?
     var parityBytes: [Int64: [UInt8]] = [:]
     var outcome = Outcome()
     static let ssrc: UInt32 = 0x1234_5678
@@ -110,7 +116,7 @@ public struct RepairLoop: ~Copyable {
         sending.budgetFloor = 64 * 60
         sending.makesParity = scenario.hasParity
         sending.parityPacketByteCount = 64
-        if scenario.hasParity { decoder = RLCDecoder(window: RLCDecoder.usualWindow, symbolByteCount: 66) }
+        decoding = scenario.hasParity ? Decoding() : nil
         sender = RepairSender(sending, random: random.split(by: 1))
         var receiving = RepairReceiver.Configuration(
             latency: scenario.latency, ssrc: 99, name: CanonicalName("receiver"))
@@ -244,7 +250,9 @@ public struct RepairLoop: ~Copyable {
         }
     }
 
+    /// As the engine does: nobody is asked who has nothing to do.
     private mutating func drainReceiver() {
+        guard let deadline = receiver.nextDeadline, deadline <= now else { return }
         receiver.advance(to: now)
         while let bytes = nextFromReceiver() {
             outcome.controls += 1
@@ -265,6 +273,7 @@ public struct RepairLoop: ~Copyable {
     }
 
     private mutating func drainSender() {
+        guard let deadline = sender.nextDeadline, deadline <= now else { return }
         sender.advance(to: now)
         while let repair = sender.nextRepair(pool: pool, now: now) {
             let info = repair.packet.info
@@ -301,22 +310,23 @@ public struct RepairLoop: ~Copyable {
     }
 
     private mutating func learn(_ sequence: Int64) {
-        guard decoder != nil else { return }
+        guard let decoding else { return }
         let packet = media(sequence)
-        decoder?.addSource(packet)
+        decoding.decoder.addSource(packet)
         takeSolved()
     }
 
     private mutating func solve(_ index: Int64) {
         guard let bytes = parityBytes.removeValue(forKey: index) else { return }
-        decoder?.addRepair(bytes.span.bytes.extracting(droppingFirst: 12))
+        decoding?.decoder.addRepair(bytes.span.bytes.extracting(droppingFirst: 12))
         takeSolved()
     }
 
     private mutating func takeSolved() {
-        while decoder?.hasRecovered == true {
+        guard let decoding else { return }
+        while decoding.decoder.hasRecovered {
             guard var packet = pool.allocate() else { return }
-            guard let sequence = decoder?.nextRecovered(into: &packet) else { return }
+            guard let sequence = decoding.decoder.nextRecovered(into: &packet) else { return }
             judge.note(sequence, isOriginal: false, now: now)
             receiver.noteFilled(sequence, arrival: now)
         }
