@@ -5,6 +5,7 @@
   scripts/bench repair --points 50/2.5/5,50/4/20,50/3/5/20   round trip in ms / latency in round trips / loss in % [/ burst]
   scripts/bench repair --startup               30 % loss from the first moment: how long until the stream is there
   scripts/bench repair --paths                 two paths, one of them cut at any time: is every packet there, once, in time?
+  scripts/bench repair --paths --cuts 1000     the same with so many short cuts, eight a second
   --systems freshet,srt,srt-fec,rist-simple,rist-main,plain   which; --list shows them
   --count N   datagrams that count (default 10000)    --rate MBIT (default 8)     --seed N
   --long N    after each point Freshet once more, alone, with N datagrams at --long-rate (default 80) Mbit/s: a million
@@ -153,6 +154,10 @@ def measure(tools, lanes, points, chosen):
 def paths(tools, lane, chosen):
     """One stream over two paths of 10 and 30 ms that are cut in turns; every counted packet must be there."""
     cuts = "cut-every=300ms cut-for=100ms cut-apart=150ms cut-among=paths"
+    count = chosen["count"]
+    if chosen["cuts"]:
+        cuts = f"cut-every=80ms cut-for=40ms cut-apart=30ms cut-count={chosen['cuts']} cut-among=paths"
+        count = max(1000, int(chosen["cuts"] * 0.125 * chosen["rate"] * 1e6 / 8 / 1316))
     lane.up([(f"delay=10 {cuts}", ""), (f"delay=30 {cuts}", ""), ("", ""), ("", "")], chosen["seed"], 2)
     counter = lane.account()
     urls = ",".join(f"rtp://10.7.{segment}.2:{FAR_PORT}" for segment in range(2))
@@ -161,8 +166,8 @@ def paths(tools, lane, chosen):
     time.sleep(1)
     lane.start(0, [[tools.FRESHET, "relay", f"udp://127.0.0.1:{IN_PORT}?control=off", "--to", urls]])
     time.sleep(1)
-    source = lane.stamp("127.0.0.1", IN_PORT, chosen["rate"], chosen["count"])
-    source.wait(chosen["count"] * 1316 * 8 / chosen["rate"] / 1e6 + 60)
+    source = lane.stamp("127.0.0.1", IN_PORT, chosen["rate"], count)
+    source.wait(count * 1316 * 8 / chosen["rate"] / 1e6 + 60)
     time.sleep(1)
     counter.stop()
     lane.down()
@@ -194,7 +199,8 @@ def show(results):
 
 def options(words):
     chosen = {"points": None, "systems": SYSTEMS, "count": 10000, "rate": 8.0, "seed": 1, "lanes": 4, "json": None,
-              "long": 0, "long-rate": 80.0, "one-way": False, "startup": False, "quick": False, "paths": False}
+              "long": 0, "long-rate": 80.0, "one-way": False, "startup": False, "quick": False, "paths": False,
+              "cuts": 0}
     words = list(words)
     while words:
         word = words.pop(0)
@@ -207,12 +213,12 @@ def options(words):
             sys.exit(0)
         elif key in ("one-way", "startup", "quick", "paths"):
             chosen[key] = True
-        elif key in ("points", "systems", "count", "rate", "seed", "lanes", "json", "long", "long-rate") and words:
+        elif key in ("points", "systems", "count", "rate", "seed", "lanes", "json", "long", "long-rate", "cuts") and words:
             chosen[key] = words.pop(0)
         else:
             print(f"bench: unknown option '{word}'; see scripts/bench repair --help", file=sys.stderr)
             sys.exit(2)
-    for key in ("count", "seed", "lanes", "long"):
+    for key in ("count", "seed", "lanes", "long", "cuts"):
         chosen[key] = int(chosen[key])
     for key in ("rate", "long-rate"):
         chosen[key] = float(chosen[key])
