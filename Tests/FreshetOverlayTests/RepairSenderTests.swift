@@ -1,7 +1,8 @@
 import FreshetCore
-import FreshetOverlay
 import FreshetWire
 import Testing
+
+@testable import FreshetOverlay
 
 @Suite struct RepairSenderTests {
     private let pool = PacketPool(slotCount: 6000, slotByteCount: 400, headroomByteCount: 16)
@@ -198,6 +199,38 @@ import Testing
         }
         #expect(times.count >= 5 && times.count <= 10, "\(times)")
         #expect(times.first.map { $0 <= 10 } == true, "\(times)")
+        sender.reset()
+    }
+
+    @Test func whenPeersAreToBeToldIsKnownWithoutAskingAllOfThem() {
+        var sender = RepairBench.sender { $0.maximumPeers = 3 }
+        var random = PRNG(seed: 11)
+        var next: Int64 = 0
+        var now = 0.0
+        for _ in 0..<4000 {
+            now += Double(random.below(20))
+            let peer = Peer(UInt32(random.below(5)))
+            switch random.below(8) {
+            case 0:
+                sender.read(
+                    RepairBench.request(max(0, next - 20), [entry(0)]).span.bytes, from: peer,
+                    now: RepairBench.instant(now))
+            case 1:
+                let number = UInt16(truncatingIfNeeded: max(0, next - 20))
+                sender.read(
+                    RepairBench.nack([number]).span.bytes, from: peer, now: RepairBench.instant(now))
+            case 2: now += 300
+            case 3...5:
+                RepairBench.feed(&sender, next...next, pool: pool, from: RepairBench.instant(now))
+                next += 1
+            default:
+                sender.advance(to: RepairBench.instant(now))
+                while transmit(&sender, RepairBench.instant(now)).peer != nil {}
+            }
+            let known = (sender.nextHeartbeat, sender.nextEcho)
+            sender.settlePeers()
+            #expect(known == (sender.nextHeartbeat, sender.nextEcho))
+        }
         sender.reset()
     }
 

@@ -206,7 +206,7 @@ extension RepairReceiver {
     private mutating func ageTolerance(_ now: Instant) {
         guard now - reorderedAt > .seconds(5) else { return }
         let steps = max(1, configuration.reportInterval.count / 100_000_000)
-        for _ in 0..<min(steps, 64) { tolerance = tolerance / 16 * 15 }
+        for _ in 0..<min(steps, 64) where tolerance > .zero { tolerance = tolerance / 16 * 15 }
     }
 
     private mutating func writeRequest(into bytes: inout MutableRawSpan, _ ssrc: UInt32, _ now: Instant)

@@ -41,6 +41,7 @@ extension RepairSender {
         let queued = peers[stalest].queuedCount
         peers[stalest] = new
         peers[stalest].queuedCount = queued
+        settlePeers()
         return stalest
     }
 
@@ -58,8 +59,11 @@ extension RepairSender {
     ) {
         guard request.mediaSSRC == ssrc & ~1, let highest = history.highest else { return }
         statistics.requests += 1
-        peers[place].isFreshet = true
-        peers[place].wantsEcho = false
+        if !peers[place].isFreshet || peers[place].wantsEcho {
+            peers[place].isFreshet = true
+            peers[place].wantsEcho = false
+            settlePeers()
+        }
         if request.roundTrip > 0 {
             peers[place].toldRoundTrip = RepairRequest.span(tenths: request.roundTrip)
         }
@@ -141,6 +145,7 @@ extension RepairSender {
         if !peers[place].isFreshet, !peers[place].wantsEcho {
             peers[place].wantsEcho = true
             isControlDue = true
+            settlePeers()
         }
         for index in 0..<request.entryCount {
             if request.form == .range {
@@ -228,19 +233,37 @@ extension RepairSender {
 
     /// When the heartbeat of a stream that has paused is due; `nil` when the stream flows, or nobody would hear it.
     var nextHeartbeat: Instant? {
-        guard packetCount > 0 else { return nil }
+        guard packetCount > 0, hasFreshetPeer else { return nil }
+        return plannedPause == lastMedia ? plannedHeartbeat : firstHeartbeat
+    }
+
+    /// A little after the last packet.
+    private var firstHeartbeat: Instant {
+        lastMedia + Nanoseconds(min(max(4 * meanInterval, 5_000_000), 100_000_000))
+    }
+
+    /// Works out when peers are to be told or asked something: to be called whenever one of them has changed in that.
+    mutating func settlePeers() {
+        nextEcho = nil
+        hasFreshetPeer = false
         var next = Instant.distantFuture
-        for index in peers.indices where peers[index].isFreshet { next = min(next, heartbeat(index)) }
-        return next == .distantFuture ? nil : next
+        for index in peers.indices {
+            if peers[index].wantsEcho { nextEcho = earliest(nextEcho, peers[index].nextEcho) }
+            if peers[index].isFreshet {
+                hasFreshetPeer = true
+                next = min(next, heartbeat(index))
+            }
+        }
+        plannedHeartbeat = next == .distantFuture ? nil : next
+        plannedPause = lastMedia
     }
 
     /// When peer `index` is to be told the highest number: a little after the last packet, then ever more
     /// seldom, until the regular reports suffice (Holbrook, Singhal and Cheriton, "Log-based
     /// receiver-reliable multicast", 1995).
     private func heartbeat(_ index: Int) -> Instant {
-        let first = lastMedia + Nanoseconds(min(max(4 * meanInterval, 5_000_000), 100_000_000))
         // One that was planned before the stream flowed on says nothing.
-        guard peers[index].heartbeatPause == lastMedia else { return first }
+        guard peers[index].heartbeatPause == lastMedia else { return firstHeartbeat }
         let due = peers[index].heartbeatDue
         return due - lastMedia > .milliseconds(700) ? .distantFuture : due
     }
@@ -261,6 +284,7 @@ extension RepairSender {
             let pause = now - lastMedia
             peers[index].heartbeatDue = now + max(pause, .milliseconds(5))
             peers[index].heartbeatPause = lastMedia
+            settlePeers()
             return Transmit(byteCount: writeHeartbeat(into: &bytes), peer: peers[index].peer)
         }
         return nil
@@ -299,6 +323,7 @@ extension RepairSender {
         if asks {
             writer.write(peers[index].echo.request(mediaSSRC: ssrc & ~1, now: now, random: &random))
             peers[index].nextEcho = now + peers[index].echo.interval
+            settlePeers()
         }
         return writer.byteCount
     }

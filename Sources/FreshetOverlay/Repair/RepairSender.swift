@@ -105,6 +105,12 @@ public struct RepairSender: ~Copyable {
     var quietUntil = Instant.distantFuture
     var heartbeatStep = Nanoseconds.zero
     var isControlDue = false
+    /// What ``settlePeers()`` found: asked for after every packet, and changed by what peers say alone.
+    var nextEcho: Instant?
+    var hasFreshetPeer = false
+    var plannedHeartbeat: Instant?
+    /// The pause that ``plannedHeartbeat`` is of: it began with the packet of this instant.
+    var plannedPause = Instant.distantFuture
 
     /// A sender that keeps nothing yet; its chance comes from `random`.
     public init(_ configuration: Configuration, random: PRNG) {
@@ -178,21 +184,10 @@ public struct RepairSender: ~Copyable {
         return earliest(queue.first?.due, earliest(earliest(nextHeartbeat, nextEcho), history.nextExpiry))
     }
 
-    /// When a peer that asks the RIST way is to be asked for its round trip; `nil` when there is none.
-    private var nextEcho: Instant? {
-        var next: Instant?
-        for index in peers.indices where peers[index].wantsEcho {
-            next = earliest(next, peers[index].nextEcho)
-        }
-        return next
-    }
-
     /// Time has come: what is too old is let go.
     public mutating func advance(to now: Instant) {
         history.expire(now)
-        for index in peers.indices where peers[index].wantsEcho && peers[index].nextEcho <= now {
-            isControlDue = true
-        }
+        if let nextEcho, nextEcho <= now { isControlDue = true }
     }
 
     // MARK: Repairs
