@@ -51,6 +51,22 @@ struct TreeSimulationTests {
         }
     }
 
+    /// Below fan-outs of 4 a hundred fit into four levels; one more is granted.
+    @Test("Relays that stop hearing for a moment do not leave a small tree deeper than need be")
+    func flatness() throws {
+        var plan = try scenario(
+            "\"uplinks\": \"equal\", strike: \"deaf\", at: \"8s\", lasting: \"400ms\", every: \"1500ms\"",
+            duration: 40)
+        plan.nodeCount = 99
+        plan.children = 4
+        plan.sourceChildren = 4
+        plan.roundTrip = .milliseconds(2)
+        plan.limits.depth = 5
+        for seed in [4, 9] as [UInt64] {
+            #expect(TreeResult(running: plan, seed: seed).violation == nil, "seed \(seed)")
+        }
+    }
+
     @Test("What is lost on every hop is repaired on it, at less than a tenth more")
     func repair() throws {
         let result = TreeResult(running: try scenario("loss: \"1%\", \"loss-to\": \"5%\""), seed: 2)

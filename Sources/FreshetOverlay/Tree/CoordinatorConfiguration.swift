@@ -46,7 +46,7 @@ public struct CoordinatorConfiguration: Sendable {
     public var absenceLimit: Nanoseconds = .seconds(10)
     /// A move for a better place must win so much of the delay, in thousandths; B2's hysteresis.
     public var moveGainPerMille = 200
-    /// Moves for better places a second, for every 25 members, at least one.
+    /// Moves for better places a second, for every 25 members, at least one; 0: nobody is moved for that.
     public var moveBudgetPerSecond = 1
     /// A member that does well is looked at for a better place so often.
     public var reviewInterval: Nanoseconds = .seconds(10)

@@ -54,7 +54,7 @@ extension Coordinator {
 
     /// Looks at some of those that are too deep. A branch that fits nowhere as a whole is flattened from within.
     private mutating func flatten() {
-        if deep.isEmpty || settledAt != nil { return }
+        if deep.isEmpty || settledAt != nil || configuration.moveBudgetPerSecond == 0 { return }
         let usual = usualDepth
         for _ in 0..<min(deep.count, 16) {
             let id = deep.removeFirst()
@@ -65,11 +65,38 @@ extension Coordinator {
                 deep.append(id)
                 continue
             }
-            if improve(member, mayExchange: false) > 0 { tally.promotionCount += 1 }
-            for child in forest.children(member, stripe) where isTooDeep(child, stripe, usual) {
-                flattenLater(child)
+            if lift(member, stripe, usual) { tally.promotionCount += 1 }
+            let below = forest.children(member, stripe).filter { isTooDeep($0, stripe, usual) }
+            for child in below { flattenLater(child) }
+            // There may be a place a little later.
+            records[member].liftCount += 1
+            if below.isEmpty, isTooDeep(member, stripe, usual),
+                records[member].liftCount < Coordinator.liftLimit
+            {
+                deep.append(id)
+            } else {
+                records[member].liftCount = 0
             }
         }
+    }
+
+    /// Looks for a place nearer to the source in vain, in a row.
+    private static let liftLimit = 250
+
+    /// Puts `member` less deep, whatever way that is; with all below it within the usual depth, if there is such a place.
+    private mutating func lift(_ member: Int, _ stripe: Int, _ usual: Int) -> Bool {
+        guard let old = forest.parent(member, stripe) else { return false }
+        let depth = Int(forest[member, stripe].depth)
+        let height = forest.height(of: member, stripe)
+        for limit in [min(depth - 1, usual - height), depth - 1] where limit > 0 {
+            let search = Search(stripe: stripe, excluded: [old], height: height, depthBelow: limit)
+            guard let parent = bestParent(for: member, search), Int(forest[parent, stripe].depth) < limit
+            else { continue }
+            setParent(member, stripe, to: parent)
+            finishMove(member, stripe)
+            return true
+        }
+        return improve(member, mayExchange: false) > 0
     }
 
     private func isTooDeep(_ member: Int, _ stripe: Int, _ usual: Int) -> Bool {

@@ -231,6 +231,8 @@ extension Coordinator {
             return true
         }
         search.depthBelow = Buckets.depthCount
+        // Deeper than need be, by and by it is put where it fits.
+        flattenLater(member)
         if let parent = bestParent(for: member, search) {
             setParent(member, stripe, to: parent)
             return true

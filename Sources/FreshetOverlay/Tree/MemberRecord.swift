@@ -78,6 +78,8 @@ public struct MemberRecord: Sendable {
     var considered: Instant?
     /// How many times in a row there was no better place for it, as far as that is counted.
     var idleReviewCount = 0
+    /// How many times in a row no place nearer to the source was found for it, though it hangs too deep.
+    var liftCount = 0
     var convictedUntil: Instant?
     /// The last complaint about it: by whom and when.
     var complainer: MemberID = .none
