@@ -32,7 +32,8 @@ final class GroupSource {
         let interface = try name.map { (name) throws(SystemCallError) in try NetworkInterface.named(name) }
         // A membership of its own group for all sources would have the kernel copy each packet of the stream back to
         // this host, for nobody. Members on this host therefore tell its source alone, too (``GroupMember``).
-        let own = interface.flatMap { $0.isLoopback ? nil : $0.address(of: control.family) }
+        let way = interface ?? NetworkInterface.sending(to: control)
+        let own = way.flatMap { $0.isLoopback ? nil : $0.address(of: control.family) }
         ear = ControlPort(
             try ListeningSocket(
                 control, interface: name, source: nil, except: own,

@@ -62,6 +62,7 @@ struct SendStage<Place: SendPlace>: Stage, ~Copyable {
     }
 
     static var descriptor: StageDescriptor { Place.descriptor }
+    static var keepsDepartures: Bool { true }
 
     mutating func start(context: inout StageContext) throws(StageError) {
         sender = try StreamSender(

@@ -74,6 +74,18 @@ public struct NetworkInterface: Sendable {
             errno: .noDevice)
     }
 
+    /// The interface by which the kernel sends to `address` where nobody names one; `nil` when it knows no way there, or no
+    /// one interface has the address that it would send from.
+    public static func sending(to address: SocketAddress) -> NetworkInterface? {
+        do throws(SystemCallError) {
+            let socket = try UDPSocket(address.family)
+            try socket.connect(address)
+            guard let own = socket.localAddress else { return nil }
+            let owners = try list().filter { $0.addresses.contains { $0.isSameHost(as: own) } }
+            return owners.count == 1 ? owners[0] : nil
+        } catch { return nil }
+    }
+
     /// The interface's IPv4 address where no other interface has it too, so that it names the interface; `nil` where it
     /// does not, or there is none.
     public var identifyingAddress: SocketAddress? {
