@@ -31,6 +31,18 @@ import Testing
         #expect(bench.parent(child) != bench.member(relay))
     }
 
+    @Test func aSilenceThatEndsConvictsNobody() {
+        let bench = CoordinatorBench()
+        _ = bench.join(.source, children: 1)
+        let relay = bench.join()
+        let children = [bench.join(), bench.join()]
+        for child in children { bench.say(silence(of: bench.member(relay)), child) }
+        answerProbes(bench, relay)
+        bench.pass(.seconds(1))
+        #expect(bench.coordinator.tally.convictionCount == 0)
+        #expect(bench.coordinator.record(of: bench.member(relay)) != nil)
+    }
+
     @Test func nobodyIsSentToOneWhoseParentGivesNoSign() {
         let bench = CoordinatorBench()
         let far = NetworkCoordinate(x: 50_000, y: 0, height: 1_000, errorPerMille: 40)

@@ -79,6 +79,16 @@ extension Coordinator {
         pingUrgently(parent)
     }
 
+    /// A child misses `parent`: it is asked for a sign of life.
+    private mutating func doubt(_ parent: Int) {
+        guard parent != source, !records[parent].isRemoved else { return }
+        noteMassFailure()
+        if records[parent].goneSince != nil {
+            return scheduleRemoval(parent, after: .milliseconds(500))
+        }
+        pingUrgently(parent)
+    }
+
     /// Many complaints in a moment: everybody is asked for a sign of life, so that nobody is sent to the dead.
     private mutating func noteMassFailure() {
         if now - complaintsSince > .seconds(1) {
@@ -98,8 +108,8 @@ extension Coordinator {
     /// A member moved by itself; the record follows, and it gets new backups.
     mutating func noteMoved(_ member: Int, _ message: MovedMessage) {
         if message.to == .none, message.reason == .silence, let from = indexOfMember[message.from] {
-            // It calls its backup: where it is then it says itself.
-            return complain(about: from, by: member)
+            // It calls its backup: where it is then it says itself. A silence that ends by itself convicts nobody.
+            return doubt(from)
         }
         guard let to = indexOfMember[message.to], to != member, member != source else {
             tally.ignoredCount += 1
