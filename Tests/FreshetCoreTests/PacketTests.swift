@@ -64,6 +64,6 @@ import Testing
 
     @Test func ticketsAreSixteenBytes() {
         check(MemoryLayout<Packet>.size == 16)
-        check(MemoryLayout<PacketInfo>.size <= 56)
+        check(MemoryLayout<PacketInfo>.size <= 48)
     }
 }

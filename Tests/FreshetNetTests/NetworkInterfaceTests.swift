@@ -16,6 +16,11 @@ import Testing
         #expect(all.allSatisfy { $0.addresses.allSatisfy { $0.port == 0 } })
     }
 
+    @Test func `the way to an address is the interface whose address the kernel would send from`() throws {
+        #expect(NetworkInterface.sending(to: try #require(SocketAddress("127.0.0.1", port: 9)))?.name == "lo")
+        #expect(NetworkInterface.sending(to: try #require(SocketAddress("::1", port: 9)))?.name == "lo")
+    }
+
     @Test(arguments: ["nosuch0", "203.0.113.9", ""])
     func `one that is not there is told with those that are`(name: String) throws {
         let error = #expect(throws: SystemCallError.self) { try NetworkInterface.named(name) }

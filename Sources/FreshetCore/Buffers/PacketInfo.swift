@@ -1,4 +1,4 @@
-/// What is known about a packet beside its bytes. 56 bytes, kept in the packet's slot and shared by all its
+/// What is known about a packet beside its bytes. 48 bytes, kept in the packet's slot and shared by all its
 /// tickets.
 public struct PacketInfo: Sendable {
     /// When the packet's last byte reached this host (kernel receive time where there is one), or was made
@@ -8,9 +8,6 @@ public struct PacketInfo: Sendable {
     /// by). Wraps and jumps of the wire's clocks are already taken out. Valid when `flags` has
     /// `hasMediaTime`.
     public var mediaTime: MediaTime
-    /// When the packet is to leave this host, where a stage has said so and handed it on before. Valid when `flags` has
-    /// `hasDeparture`.
-    public var departure: Instant
     /// RTP sequence number extended to 64 bits within its epoch. Valid when `flags` has `hasSequence`.
     public var extendedSequence: Int64
     /// RTP SSRC of the source, repair bit (lowest) cleared.
@@ -31,7 +28,6 @@ public struct PacketInfo: Sendable {
     @inlinable public init() {
         arrival = .zero
         mediaTime = MediaTime(ticks: 0)
-        departure = .zero
         extendedSequence = 0
         ssrc = 0
         epoch = 0
@@ -71,6 +67,4 @@ public struct PacketFlags: OptionSet, Sendable {
     @inlinable public static var isFromNeighbour: PacketFlags { PacketFlags(rawValue: 1 << 9) }
     /// The packet came by another path than the first (SMPTE ST 2022-7).
     @inlinable public static var isFromSecondPath: PacketFlags { PacketFlags(rawValue: 1 << 10) }
-    /// `departure` is filled in.
-    @inlinable public static var hasDeparture: PacketFlags { PacketFlags(rawValue: 1 << 11) }
 }

@@ -25,10 +25,6 @@ public protocol Stage: ~Copyable, SendableMetatype {
     /// A stage with these parameters holds packets until their time: others on its thread must not wait meanwhile.
     static func keepsTime(arguments: StageArguments) -> Bool
 
-    /// The stage lets each packet go at its ``PacketInfo/departure`` where it has one, and leaves it in the input until
-    /// then.
-    static var keepsDepartures: Bool { get }
-
     /// A stage with the given parameters. Checks them; opens nothing.
     init(arguments: StageArguments) throws(StageError)
 
@@ -73,8 +69,6 @@ extension Stage where Self: ~Copyable {
     }
     /// It does not.
     public static func keepsTime(arguments: StageArguments) -> Bool { false }
-    /// It does not look.
-    public static var keepsDepartures: Bool { false }
     /// Nothing to open.
     public mutating func start(context: inout StageContext) throws(StageError) {}
     /// Nothing is due.

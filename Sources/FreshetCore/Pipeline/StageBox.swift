@@ -41,8 +41,6 @@ open class AnyStage {
     open func finish(into output: inout PacketBatch) throws(StageError) -> Bool { true }
     /// See ``Stage/nextDeadline``.
     open var nextDeadline: Instant? { nil }
-    /// See ``Stage/keepsDepartures``.
-    open var keepsDepartures: Bool { false }
     /// See ``Stage/pollDescriptor``.
     open var pollDescriptor: Int32 { -1 }
     /// See ``Stage/controlDescriptor``.
@@ -85,7 +83,6 @@ public final class StageBox<Body: Stage & ~Copyable>: AnyStage {
         try body.finish(into: &output, context: &contextPlace.pointee)
     }
     @inlinable public override var nextDeadline: Instant? { body.nextDeadline }
-    @inlinable public override var keepsDepartures: Bool { Body.keepsDepartures }
     @inlinable public override var pollDescriptor: Int32 { body.pollDescriptor }
     @inlinable public override var controlDescriptor: Int32 { body.controlDescriptor }
 }

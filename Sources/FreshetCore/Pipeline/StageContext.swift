@@ -16,15 +16,6 @@ public enum StageEvent: Sendable, Equatable {
     case notice(String)
 }
 
-/// What puts a loop to sleep on behalf of one of its stages; see ``StageContext/nap(until:)``.
-open class Napper {
-    /// For a loop to inherit.
-    public init() {}
-
-    /// Waits until `deadline` and gives the time then; `nil` when something else has come before.
-    open func nap(until deadline: Instant) -> Instant? { nil }
-}
-
 /// What a stage is given at each call: the time, chance, buffers, and where to count and report. It offers no
 /// way to a clock, a socket or a thread.
 ///
@@ -50,11 +41,6 @@ public struct StageContext: ~Copyable {
     /// Set by the engine when the user asks to end: hold nothing back for its time any more. A stage that
     /// delays packets gives them at once (on the way to a viewer or a disk) or drops them (not yet departed).
     public var isStopping = false
-    /// Set by the engine: the next stage lets packets go at their ``PacketInfo/departure``, so this one may hand them on
-    /// a little before.
-    public var mayHandAhead = false
-    /// Who sleeps for a stage; set by a loop whose only line this stage is of.
-    public var napper: Unmanaged<Napper>?
     /// Set by a stage that wants the whole pipeline to end cleanly (a recording has its length).
     public private(set) var isStopRequested = false
 
@@ -63,15 +49,6 @@ public struct StageContext: ~Copyable {
         self.pool = pool
         self.random = random
         self.now = now
-    }
-
-    /// Waits until `deadline`, a few milliseconds at most, instead of going back to the loop for that: after an idle moment
-    /// the way there and back is out of the caches, and costs as much as what is done. True when the time has come; `now`
-    /// is the time then. False when something else came before or others share the loop: go back to it.
-    @inlinable public mutating func nap(until deadline: Instant) -> Bool {
-        guard let time = napper?._withUnsafeGuaranteedRef({ $0.nap(until: deadline) }) else { return false }
-        now = time
-        return true
     }
 
     /// Drops `packet` and counts why.

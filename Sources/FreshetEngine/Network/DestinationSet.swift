@@ -151,34 +151,7 @@ struct DestinationSet: ~Copyable {
             : "; name an interface, or add a route: ip route add 224.0.0.0/4 dev \(device)"
     }
 
-    /// When the first of `packets` departs; `nil` when it says nothing of that, or there is none.
-    static func departure(of packets: borrowing PacketBatch) -> Instant? {
-        if packets.isEmpty || !packets[0].info.flags.contains(.hasDeparture) { return nil }
-        return packets[0].info.departure
-    }
-
-    /// Drops what has not departed at `now`, from the end of `packets`.
-    static func dropUndeparted(_ packets: inout PacketBatch, now: Instant) {
-        while let last = packets.popLast() {
-            if !last.info.flags.contains(.hasDeparture) || last.info.departure <= now {
-                packets.append(last)
-                return
-            }
-        }
-    }
-
-    /// How many of `packets`, from the front, depart now or say nothing of that.
-    private static func dueCount(_ packets: borrowing PacketBatch, now: Instant) -> Int {
-        var count = 0
-        while count < packets.count {
-            let info = packets[count].info
-            if info.flags.contains(.hasDeparture), info.departure > now { break }
-            count &+= 1
-        }
-        return count
-    }
-
-    /// Sends the packets from the front of `packets` that are due until there are none, or the kernel has no room; tells
+    /// Sends packets from the front of `packets` until there are none, or the kernel has no room; tells
     /// `reports` and `repair` of each that went, and sends what `parity` makes of them.
     mutating func send(
         _ packets: inout PacketBatch, reports: inout SenderReports, repair: SenderRepair?, parity: FECSender?,
@@ -186,9 +159,8 @@ struct DestinationSet: ~Copyable {
     ) throws(StageError) {
         while true {
             if loadedCount == 0 {
-                let dueCount = DestinationSet.dueCount(packets, now: context.now)
-                if dueCount == 0 { return }
-                loadedCount = try load(packets, atMost: dueCount)
+                if packets.isEmpty { return }
+                loadedCount = try load(packets)
             }
             guard flush(context: &context) else { return }
             for _ in 0..<loadedCount {
@@ -214,7 +186,7 @@ struct DestinationSet: ~Copyable {
         }
     }
 
-    private func load(_ packets: borrowing PacketBatch, atMost limit: Int) throws(StageError) -> Int {
+    private func load(_ packets: borrowing PacketBatch) throws(StageError) -> Int {
         if hasRTP && !packets[0].info.flags.contains(.hasSequence) {
             throw .usage(
                 "an rtp:// or rist:// destination needs RTP packets; put packetize before it, or send to udp://"
@@ -224,7 +196,7 @@ struct DestinationSet: ~Copyable {
         for index in groups.indices {
             count = groups.with(index) { group in
                 group.isDone = false
-                return group.fanOut.load(packets, atMost: limit)
+                return group.fanOut.load(packets)
             }
         }
         return count

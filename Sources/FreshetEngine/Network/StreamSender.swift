@@ -20,8 +20,6 @@ final class StreamSender {
     @exclusivity(unchecked) private var opening: SenderOpening
     /// What goes next, while not all may go at once.
     @exclusivity(unchecked) private var next = PacketBatch(capacity: 1)
-    /// When the first packet departs that was left in the input.
-    @exclusivity(unchecked) private var departure: Instant?
 
     /// Opens the sockets of `requests`.
     init(
@@ -54,31 +52,16 @@ final class StreamSender {
 
     deinit { datagram.deallocate() }
 
-    /// Sends what is due of `input`, and the report that is due.
+    /// Sends what is in `input`, and the report that is due.
     func process(_ input: inout PacketBatch, context: inout StageContext) throws(StageError) {
-        if context.isStopping { DestinationSet.dropUndeparted(&input, now: context.now) }
-        repeat {
-            if opening.isOver && next.isEmpty {
-                try destinations.send(
-                    &input, reports: &reports, repair: repair, parity: parity, context: &context)
-            } else {
-                try begin(&input, context: &context)
-            }
-            if let deadline = reports.deadline, deadline <= context.now { report(context: &context) }
-            if let repair, repair.isDue(context) { repair.run(destinations, context: &context) }
-        } while napUntilDeparture(of: input, context: &context)
-    }
-
-    /// Waits for the departure of the first packet of `input`; false when there is none to wait for, or the loop must
-    /// wait.
-    private func napUntilDeparture(of input: borrowing PacketBatch, context: inout StageContext) -> Bool {
-        departure = DestinationSet.departure(of: next)
-        guard opening.isOver, next.isEmpty, destinations.retryDeadline == nil,
-            let first = DestinationSet.departure(of: input)
-        else { return false }
-        if let deadline = nextDeadline, deadline <= first {} else if context.nap(until: first) { return true }
-        departure = first
-        return false
+        if opening.isOver && next.isEmpty {
+            try destinations.send(
+                &input, reports: &reports, repair: repair, parity: parity, context: &context)
+        } else {
+            try begin(&input, context: &context)
+        }
+        if let deadline = reports.deadline, deadline <= context.now { report(context: &context) }
+        if let repair, repair.isDue(context) { repair.run(destinations, context: &context) }
     }
 
     /// Greets the receivers, and then lets go what has waited, packet by packet.
@@ -154,10 +137,10 @@ final class StreamSender {
         return !reports.hasGoodbyesLeft
     }
 
-    /// When a report is due, a packet departs, or a socket is tried again.
+    /// When a report is due, or a socket is tried again.
     var nextDeadline: Instant? {
         earliest(
-            earliest(earliest(opening.deadline, departure), repair?.deadline),
+            earliest(opening.deadline, repair?.deadline),
             earliest(destinations.retryDeadline, reports.deadline))
     }
 

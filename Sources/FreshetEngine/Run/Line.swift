@@ -79,9 +79,6 @@ package final class Line {
     }
 
     package func start(now: Instant) throws(PipelineError) {
-        for (step, next) in zip(steps, steps.dropFirst()) {
-            step.stage.context.mayHandAhead = next.stage.keepsDepartures
-        }
         for (index, step) in steps.enumerated() {
             step.stage.context.now = now
             do { try step.stage.start() } catch { throw PipelineError(error, at: step.location) }

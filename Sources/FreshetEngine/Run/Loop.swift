@@ -7,7 +7,7 @@ internal import Synchronization
 ///
 /// `@unchecked Sendable`: made on one thread, then used by the loop's own thread only, but for
 /// `requestStop()`, `report` and `isFinished`, which are atomic or locked.
-final class Loop: Napper, @unchecked Sendable {
+final class Loop: @unchecked Sendable {
     /// How often counters are copied to the control plane.
     private static let publishInterval = Nanoseconds.milliseconds(250)
 
@@ -31,8 +31,6 @@ final class Loop: Napper, @unchecked Sendable {
     @exclusivity(unchecked) private var mustRunAgain = true
     /// A line has more to do at once: what becomes ready meanwhile is seen all the same.
     @exclusivity(unchecked) private var mustLook = false
-    /// How many descriptors a nap found ready, to be dealt with in the next turn.
-    @exclusivity(unchecked) private var readyCount = 0
     /// Something ran since the counters were last copied.
     @exclusivity(unchecked) private var isUnpublished = false
     /// Declared last, so that it goes last: stages may hold packets until they go themselves.
@@ -47,11 +45,6 @@ final class Loop: Napper, @unchecked Sendable {
         report = LoopReport(stageNames: steps.map(\.stage.descriptor.name))
         poller = try Poller()
         stopWakeup = try Wakeup()
-        super.init()
-        // Nobody else waits for a turn while a stage of the only line sleeps.
-        if lines.count == 1 {
-            for step in steps { step.stage.context.napper = .passUnretained(self) }
-        }
     }
 
     /// Tag of the wake-up for a stop; the others are indexes of `steps`.
@@ -111,11 +104,7 @@ final class Loop: Napper, @unchecked Sendable {
 
     /// Waits for work, at most until `limit`, and does it.
     func turn(until limit: Instant?) {
-        if readyCount > 0 {
-            noteReady(readyCount)
-        } else if !mustRunAgain || mustLook {
-            wait(until: mustRunAgain ? .zero : limit)
-        }
+        if !mustRunAgain || mustLook { wait(until: mustRunAgain ? .zero : limit) }
         let now = MonotonicClock.now
         if stopRequested.load(ordering: .acquiring) && !hasStopped {
             hasStopped = true
@@ -138,20 +127,7 @@ final class Loop: Napper, @unchecked Sendable {
     private func wait(until limit: Instant?) {
         var deadline = isUnpublished ? earliest(limit, nextPublish) : limit
         for index in table.indices { deadline = earliest(deadline, table.with(index) { $0.nextDeadline }) }
-        noteReady((try? poller.wait(until: deadline)) ?? 0)
-    }
-
-    /// Sleeps for a stage that is in the midst of its work, whose context must not be touched: what becomes ready is
-    /// dealt with in the next turn.
-    override func nap(until deadline: Instant) -> Instant? {
-        readyCount = (try? poller.wait(until: deadline)) ?? 0
-        let now = MonotonicClock.now
-        return readyCount == 0 && now >= deadline ? now : nil
-    }
-
-    /// Tells the stages of what the poller has found.
-    private func noteReady(_ count: Int) {
-        readyCount = 0
+        let count = (try? poller.wait(until: deadline)) ?? 0
         for index in 0..<count {
             let tag = poller[index].tag
             if tag == Loop.stopTag { continue }

@@ -62,7 +62,6 @@ struct SendStage<Place: SendPlace>: Stage, ~Copyable {
     }
 
     static var descriptor: StageDescriptor { Place.descriptor }
-    static var keepsDepartures: Bool { true }
 
     mutating func start(context: inout StageContext) throws(StageError) {
         sender = try StreamSender(

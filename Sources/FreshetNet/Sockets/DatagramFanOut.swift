@@ -148,10 +148,10 @@ public struct DatagramFanOut: ~Copyable {
         return places[index].errorCount
     }
 
-    /// Makes messages of the first packets of `packets` (at most `limit` and ``packetLimit``), which must stay where they
+    /// Makes messages of the first packets of `packets` (at most ``packetLimit``), which must stay where they
     /// are until ``send()`` is done; gives how many it took.
-    public mutating func load(_ packets: borrowing PacketBatch, atMost limit: Int = .max) -> Int {
-        let count = min(packets.count, min(limit, packetLimit))
+    public mutating func load(_ packets: borrowing PacketBatch) -> Int {
+        let count = min(packets.count, packetLimit)
         for index in 0..<count {
             let bytes = packets[index].unsafeBytes
             parts[index] = clinux_part(base: bytes.baseAddress, byte_count: bytes.count)

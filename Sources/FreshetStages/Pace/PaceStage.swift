@@ -44,9 +44,6 @@ public struct PaceStage: Stage, ~Copyable {
     private let isOff: Bool
     private let follows: Bool
     private let batch: Nanoseconds
-    /// How long before its departure a packet is handed to a stage that keeps it until then: no longer than it may be
-    /// late, so that what a stall leaves there goes in no longer a burst.
-    private let handAheadLimit: Nanoseconds
     private var held: PacketBatch
     private var deadline: Instant?
     /// All that departs up to here goes in one batch; kept while the output has no room for all of it.
@@ -65,7 +62,6 @@ public struct PaceStage: Stage, ~Copyable {
     /// either side.
     public init(_ configuration: Pacer.Configuration = .init(), batch: Nanoseconds = .zero, hold: Int = 512) {
         pacer = Pacer(configuration)
-        handAheadLimit = configuration.burstLimit
         isOff = false
         follows = configuration.followsSource
         self.batch = batch
@@ -87,7 +83,6 @@ public struct PaceStage: Stage, ~Copyable {
         configuration.followsSource = arguments.flag("follow")
         follows = configuration.followsSource
         pacer = Pacer(configuration)
-        handAheadLimit = configuration.burstLimit
         isOff = arguments.text("mode") == "off"
         batch = arguments.duration("batch") ?? .zero
         held = PacketBatch(capacity: arguments.integer("hold") ?? 512)
@@ -152,14 +147,6 @@ public struct PaceStage: Stage, ~Copyable {
         pacer.arrived(info.mediaTime, now: context.now - batch, isBlocked: isBlocked || isDry)
     }
 
-    /// Marks the first packet held with its departure if that comes so soon that the next stage may keep it until then.
-    private mutating func handAhead(_ departure: Instant, now: Instant) -> Bool {
-        guard departure - now <= handAheadLimit, held[0].isUnique else { return false }
-        held[0].info.departure = departure
-        held[0].info.flags.insert(.hasDeparture)
-        return true
-    }
-
     private mutating func release(into output: inout PacketBatch, context: inout StageContext) {
         deadline = nil
         // What has not departed when the user asks to end never does.
@@ -176,11 +163,10 @@ public struct PaceStage: Stage, ~Copyable {
         }
         if beginning == .offered { beginning = .taken }
         if !isBlocked || batchEnd < clock { batchEnd = clock }
-        let handsAhead = context.mayHandAhead && !follows && batch == .zero
         while !held.isEmpty, !output.isFull {
             if !isOff, held[0].info.flags.contains(.hasMediaTime) {
                 let departure = pacer.departure(of: held[0].info.mediaTime, now: clock)
-                if departure > batchEnd, !handsAhead || !handAhead(departure, now: clock) {
+                if departure > batchEnd {
                     deadline = departure + batch
                     break
                 }

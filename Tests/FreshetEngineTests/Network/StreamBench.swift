@@ -74,9 +74,6 @@ final class StreamBench {
     /// Holds the stage's clock where it is, so that nothing ends by time.
     func hold() { held = now }
 
-    /// Puts to sleep for the stage from here on.
-    func sleeps(by napper: Napper) { box.context.napper = .passUnretained(napper) }
-
     func count(_ counter: Counter) -> Int { box.context.counters[counter] }
     var isFinished: Bool { box.context.isSourceFinished }
     var nextDeadline: Instant? { box.nextDeadline }

@@ -74,66 +74,6 @@ import Testing
         #expect(bench.count(.packetsOut) == 20 && bench.count(.sendErrors) == 0)
     }
 
-    /// A clock that is always where it is asked to be, but for one deadline.
-    private final class Sleeper: Napper {
-        private(set) var naps: [Instant] = []
-        var disturbed: Instant?
-
-        override func nap(until deadline: Instant) -> Instant? {
-            naps.append(deadline)
-            return deadline == disturbed ? nil : deadline
-        }
-    }
-
-    private func mark(_ bench: StreamBench, _ departures: [Instant]) {
-        for (index, departure) in departures.enumerated() {
-            bench.input[index].info.departure = departure
-            bench.input[index].info.flags.insert(.hasDeparture)
-        }
-    }
-
-    @Test func `a packet that has a departure stays until then`() throws {
-        let (media, _, port) = try ears()
-        let bench = try StreamBench(UDPSendStage.self, [("to", "udp://127.0.0.1:\(port)?control=off")])
-        try give(0..<5, isRTP: false, to: bench)
-        bench.hold()
-        let start = bench.now
-        mark(bench, [0, 0, 20, 20, 40].map { start + .milliseconds($0) })
-        for (span, left) in [(0, 3), (19, 3), (1, 1), (20, 0)] {
-            bench.skip(.milliseconds(Int64(span)))
-            try bench.turn()
-            #expect(bench.input.count == left)
-            if left > 0 { #expect(bench.nextDeadline == bench.input[0].info.departure) }
-        }
-        try bench.run {
-            try media.listen()
-            return media.heard.count == 5
-        }
-        #expect(media.heard == (0..<5).map { transportPacket($0) })
-    }
-
-    @Test func `between departures the sender naps, and goes back to the loop when something comes`() throws {
-        let (media, _, port) = try ears()
-        let bench = try StreamBench(UDPSendStage.self, [("to", "udp://127.0.0.1:\(port)?control=off")])
-        let sleeper = Sleeper()
-        bench.sleeps(by: sleeper)
-        try give(0..<4, isRTP: false, to: bench)
-        bench.hold()
-        let departures = (0..<4).map { bench.now + .milliseconds($0) }
-        mark(bench, departures)
-        sleeper.disturbed = departures[2]
-        try bench.turn()
-        #expect(bench.input.count == 2 && sleeper.naps == [departures[1], departures[2]])
-        #expect(bench.nextDeadline == departures[2])
-        sleeper.disturbed = nil
-        try bench.turn()
-        #expect(bench.input.isEmpty && sleeper.naps.last == departures[3])
-        try bench.run {
-            try media.listen()
-            return media.heard.count == 4
-        }
-    }
-
     @Test func `at the end goodbye is said three times with the last number`() throws {
         let (media, control, port) = try ears()
         let bench = try StreamBench(UDPSendStage.self, [("to", "rtp://127.0.0.1:\(port)")])

@@ -100,43 +100,6 @@ import Testing
         }
     }
 
-    @Test(arguments: [false, true])
-    func `a stage that keeps departures gets what departs within the burst limit ahead`(isShared: Bool) throws
-    {
-        let arguments = try StageArguments(descriptor: PaceStage.descriptor, texts: [])
-        var stage = try PaceStage(arguments: arguments)
-        let pool = PacketPool(slotCount: 64, slotByteCount: 256)
-        var context = StageContext(pool: pool, random: PRNG(seed: 1), now: .zero + .seconds(1))
-        context.mayHandAhead = true
-        var input = PacketBatch(capacity: 32)
-        var output = PacketBatch(capacity: 32)
-        var shares = PacketBatch(capacity: 32)
-        for number in 0..<12 {
-            guard let packet = pool.allocate() else { throw StageError.failure("no slot") }
-            packet.info.mediaTime = MediaTime(ticks: Int64(number) * 27_000)
-            packet.info.flags.insert(.hasMediaTime)
-            if isShared { shares.append(packet.share()) }
-            input.append(packet)
-        }
-        // The first begins the schedule when it is taken.
-        try stage.process(&input, into: &output, context: &context)
-        #expect(output.count == 1 && !output[0].info.flags.contains(.hasDeparture))
-        output.removeAll()
-        try stage.process(&input, into: &output, context: &context)
-        // One a millisecond: those of the next five.
-        #expect(output.count == (isShared ? 0 : 5))
-        #expect(stage.nextDeadline == context.now + .milliseconds(isShared ? 1 : 6))
-        for index in 0..<output.count {
-            #expect(output[index].info.flags.contains(.hasDeparture))
-            #expect(output[index].info.departure == context.now + .milliseconds(Int64(index) + 1))
-        }
-        // Packets go home before their pool goes.
-        context.isStopping = true
-        _ = try stage.finish(into: &output, context: &context)
-        output.removeAll()
-        shares.removeAll()
-    }
-
     @Test func aBatchSavesWakeUps() throws {
         let ticks = (0..<1000).map { Int64($0) * 27_000 }
         let seen = try departures(of: ticks, arguments: [("batch", "5ms")])
