@@ -279,10 +279,12 @@ public struct Coordinator: ~Copyable {
         announceState()
     }
 
+    /// Tells everybody how the stream stands. The source too: it knows that better, but not the era, and would refuse
+    /// the tickets of a later one.
     mutating func announceState() {
         let state = StreamStateMessage(
             epoch: epoch, hasEnded: hasEnded, highestSequence: highestSequence, era: era)
-        for member in records.indices where !records[member].isRemoved && member != source {
+        for member in records.indices where !records[member].isRemoved {
             send(.streamState(state), to: member)
         }
     }

@@ -84,7 +84,9 @@ extension TreeNode {
 
     private mutating func noteState(_ state: StreamStateMessage) {
         if state.era != 0 { era = state.era }
-        if state.epoch != 0, !isSource { epoch = state.epoch }
+        // What the stream is, how far it has come and when it is over, the source knows itself.
+        if isSource { return }
+        if state.epoch != 0 { epoch = state.epoch }
         noteKnown(state.highestSequence)
         guard state.hasEnded, finalSequence == nil, announcedEnd == nil else { return }
         // The goodbye that comes behind the packets is better: what is on its way must not seem lost.
