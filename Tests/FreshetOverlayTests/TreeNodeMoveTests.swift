@@ -123,11 +123,8 @@ import Testing
 
     /// The node below member 2, with member 3 as a backup; it is then told to go to member 4.
     private func movingNode() -> TreeNode {
-        var node = node(limit: 0)
-        assign(&node, parent: 2, at: at(0))
-        accept([2, 3], &node, at: at(5))
-        carry(1_001, from: 2, &node, at: at(10))
-        #expect(node.parent(of: 0) == MemberID(2))
+        var tokens: [UInt32: UInt32] = [:]
+        var node = fedNode(&tokens)
         assign(&node, parent: 4, at: at(20))
         return node
     }
@@ -144,10 +141,13 @@ import Testing
         node.receive(.assign(message), now: now)
     }
 
-    /// Each of `parents` says yes to what the node has asked it.
-    private func accept(_ parents: [UInt32], _ node: inout TreeNode, at now: Instant) {
+    /// Each of `parents` says yes to what the node has asked it; gives their tokens.
+    @discardableResult
+    private func accept(_ parents: [UInt32], _ node: inout TreeNode, at now: Instant) -> [UInt32: UInt32] {
+        var tokens: [UInt32: UInt32] = [:]
         for (to, message) in sent(&node) {
             guard parents.contains(to), case .subscribe(let asked) = message else { continue }
+            tokens[to] = UInt32(truncatingIfNeeded: asked.cookie)
             let acceptance = Acceptance(
                 nonce: asked.nonce, stripes: asked.stripes, backupStripes: [], starvingStripes: [],
                 highestSequence: 1_000)
@@ -155,6 +155,7 @@ import Testing
                 .accept(token: UInt32(truncatingIfNeeded: asked.cookie), acceptance), from: to, &node, at: now
             )
         }
+        return tokens
     }
 
     /// What it has said since it was looked at last, and to which member.
@@ -194,5 +195,81 @@ import Testing
         }
         let wanted = MovedMessage(stripes: StripeSet(0), from: MemberID(4), to: MemberID(2), reason: .refused)
         #expect(told == [wanted])
+    }
+
+    // MARK: Loops
+
+    private func path(_ members: [UInt32], epoch: UInt32) -> StripePath {
+        var ancestors = AncestorPath()
+        for member in members { ancestors.append(MemberID(member)) }
+        return StripePath(stripe: 0, epoch: epoch, ancestors: ancestors)
+    }
+
+    /// The node below member 2, with member 3 as a backup; both have said yes.
+    private func fedNode(limit: UInt32 = 0, _ tokens: inout [UInt32: UInt32]) -> TreeNode {
+        var node = node(limit: limit)
+        assign(&node, parent: 2, at: at(0))
+        tokens = accept([2, 3], &node, at: at(5))
+        carry(1_001, from: 2, &node, at: at(10))
+        #expect(node.parent(of: 0) == MemberID(2))
+        return node
+    }
+
+    /// In a loop nobody hears anything but pulses, and a path that was lost is all that tells of it.
+    @Test func whoIsAboveIsSaidAgainWhileNothingComes() {
+        var tokens: [UInt32: UInt32] = [:]
+        var node = fedNode(limit: 2, &tokens)
+        subscribe(5, to: &node, at: at(15))
+        _ = sent(&node)
+        var told = 0
+        for step in 1...15 {
+            let now = at(15 + 40 * Int64(step))
+            let pulse = Pulse(
+                stripes: StripeSet(0), starvingStripes: [], starvingLevel: 0, highestSequence: 1_001)
+            hear(.pulse(token: tokens[2] ?? 0, pulse), from: 2, &node, at: now)
+            pass(&node, until: now)
+            for (to, message) in sent(&node) { if to == 5, case .path = message { told += 1 } }
+        }
+        #expect(node.parent(of: 0) == MemberID(2))
+        #expect(told >= 2 && told <= 4)
+    }
+
+    /// Levels above that wait are counted from pulse to pulse; round a loop they have no end.
+    @Test func whoWaitsInALoopOfPulsesDoesNotWaitForEver() {
+        var tokens: [UInt32: UInt32] = [:]
+        var node = fedNode(&tokens)
+        _ = sent(&node)
+        var calledAt: Int64?
+        for step in 1...80 where calledAt == nil {
+            let now = at(10 + 40 * Int64(step))
+            let pulse = Pulse(
+                stripes: StripeSet(0), starvingStripes: StripeSet(0),
+                starvingLevel: UInt8(clamping: step * 4), highestSequence: 1_001)
+            hear(.pulse(token: tokens[2] ?? 0, pulse), from: 2, &node, at: now)
+            pass(&node, until: now)
+            for (to, message) in sent(&node) {
+                if to == 3, case .activate = message { calledAt = 40 * Int64(step) }
+            }
+        }
+        #expect(calledAt.map { $0 > 1_000 && $0 < 2_200 } == true)
+    }
+
+    @Test func thePathOfANewMemberAtAnOldAddressIsNews() {
+        var tokens: [UInt32: UInt32] = [:]
+        var node = fedNode(&tokens)
+        hear(.path(token: tokens[2] ?? 0, path([7, 2], epoch: 40)), from: 2, &node, at: at(20))
+        #expect(node.path(of: 0).contains(MemberID(7)))
+        var order = AssignMessage()
+        order.stripes = StripeSet(0)
+        order.offers = [
+            ParentOffer(
+                member: MemberID(9), address: TreeNodeMoveTests.address(2), inside: nil,
+                ticket: ticket(parent: 9, child: 1))
+        ]
+        node.receive(.assign(order), now: at(30))
+        tokens = accept([2], &node, at: at(35))
+        hear(.path(token: tokens[2] ?? 0, path([8, 9], epoch: 1)), from: 2, &node, at: at(40))
+        #expect(node.parent(of: 0) == MemberID(9))
+        #expect(node.path(of: 0).contains(MemberID(8)))
     }
 }

@@ -315,7 +315,7 @@ public struct TreeNode: ~Copyable {
 
     mutating func makeLink(_ address: PeerAddress, _ member: MemberID) -> Int? {
         if let link = linkOfAddress[address] {
-            if member != .none { links[link]?.member = member }
+            if member != .none { setMember(link, member) }
             return link
         }
         guard linkCount < configuration.linkLimit else { return nil }
@@ -326,6 +326,16 @@ public struct TreeNode: ~Copyable {
         linkCount += 1
         events.append(.linkOpened(link, address, member))
         return link
+    }
+
+    /// `member` is at the other end of `link`. Where it is another than before, at the address of one that is gone, its
+    /// count of paths begins anew, and no path of its would be news.
+    mutating func setMember(_ link: Int, _ member: MemberID) {
+        if links[link]?.member == member { return }
+        links[link]?.member = member
+        for stripe in stripes.indices where stripes[stripe].parent == link {
+            stripes[stripe].parentPathEpoch = nil
+        }
     }
 
     /// Forgets a link that is neither parent, candidate, backup nor child.

@@ -14,6 +14,8 @@ public struct TreeNodeConfiguration: Sendable {
     public var silentGapCount: Int64 = 3
     /// A stripe that has nothing to forward tells its children that it is there, so often.
     public var pulseInterval: Nanoseconds = .milliseconds(40)
+    /// While nothing comes, who is above is said so often with the pulses.
+    public var pathInterval: Nanoseconds = .milliseconds(200)
     /// A called backup must send or refuse within this span before the next is called.
     public var activationTimeout: Nanoseconds = .milliseconds(200)
     /// A node whose parent says "stay" waits so long for the branch's top before it looks for another parent itself…

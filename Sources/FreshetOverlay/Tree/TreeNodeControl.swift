@@ -124,7 +124,7 @@ extension TreeNode {
     /// Opens, or widens, the link to an offered parent; its handshake begins at once, whether it is primary or backup.
     private mutating func takeOffer(_ offer: ParentOffer) -> Int? {
         guard let link = link(to: offer) ?? makeLink(offer.address, offer.member) else { return nil }
-        links[link]?.member = offer.member
+        setMember(link, offer.member)
         tryInside(link, offer.inside)
         if let up = links[link]?.up {
             if up.ticket == offer.ticket { return link }

@@ -200,6 +200,21 @@ extension TreeNode {
         dropLinkIfIdle(link)
     }
 
+    /// Of the `due` stripes those whose path is to be said again. Members of a loop hear nothing but each other's pulses,
+    /// which say that all is well: only the path tells, and one that was lost must not stay lost until the next ping.
+    private mutating func tellPathsAgain(of due: StripeSet) -> StripeSet {
+        var found = StripeSet()
+        for stripe in stripes.indices where due.has(stripe) && !isSource {
+            let packetAt = stripes[stripe].packetAt ?? .zero
+            guard now - packetAt >= configuration.silenceLimit,
+                now - stripes[stripe].pathTold >= configuration.pathInterval
+            else { continue }
+            stripes[stripe].pathTold = now
+            found.insert(StripeSet(stripe))
+        }
+        return found
+    }
+
     /// Tells the children of stripes that have nothing to forward that somebody is there.
     mutating func pulse() {
         var due = StripeSet()
@@ -212,6 +227,7 @@ extension TreeNode {
             }
         }
         if due.isEmpty { return }
+        let told = tellPathsAgain(of: due)
         for stripe in stripes.indices where due.has(stripe) && !isSource {
             let heard = stripes[stripe].heard
             if stripes[stripe].isStarving || now - heard >= configuration.silenceLimit / 2 {
@@ -223,6 +239,9 @@ extension TreeNode {
             guard let down = links[link]?.down, let address = links[link]?.address else { continue }
             if down.stripes.isDisjoint(with: due) { continue }
             links[link]?.down?.pulsed = now
+            for stripe in stripes.indices where told.has(stripe) && down.stripes.has(stripe) {
+                tellPath(stripe, to: link)
+            }
             send(
                 .pulse(
                     token: down.token,

@@ -211,7 +211,8 @@ extension TreeNode {
             stripes[stripe].heard = now
             if pulse.starvingStripes.has(stripe) {
                 if stripes[stripe].stayingSince == nil { stripes[stripe].stayingSince = now }
-                stripes[stripe].stayLevel = Int64(pulse.starvingLevel)
+                // A tree is never so deep: more levels are counted round and round a loop, which would be waited for.
+                stripes[stripe].stayLevel = min(Int64(pulse.starvingLevel), Int64(AncestorPath.countLimit))
             } else if stripes[stripe].isStarving {
                 stay(stripe)
             }

@@ -48,6 +48,8 @@ struct UpstreamStripe {
     var parentPathEpoch: UInt32?
     /// Our own count.
     var pathEpoch: UInt32 = 0
+    /// When the children were last told of the path though it had not changed.
+    var pathTold = Instant.zero
     /// Link indexes of the children that are sent this stripe.
     var children: [UInt16] = []
     /// For reports: packets that came in time since the last, and where the last one ended.
