@@ -60,14 +60,7 @@ final class FECBench {
     /// Sends packets `numbers`, a millisecond apart, and passes everything on.
     func send(_ numbers: Range<Int>) throws {
         for number in numbers {
-            guard var packet = sender.pool.allocate() else { throw NotInTime() }
-            packet.append(rtp(number).span.bytes)
-            packet.info.flags = .hasSequence
-            packet.info.headerByteCount = 12
-            packet.info.ssrc = 2
-            packet.info.extendedSequence = Int64(number)
-            packet.info.rtpTimestamp = UInt32(number)
-            sender.input.append(packet)
+            try sender.give(number)
             sender.skip(.milliseconds(1))
             try sender.turn()
             try pass()

@@ -127,16 +127,7 @@ import Testing
     }
 
     private func give(_ numbers: Range<Int>, to bench: StreamBench) throws {
-        for number in numbers {
-            guard var packet = bench.pool.allocate() else { throw NotInTime() }
-            packet.append(rtp(number).span.bytes)
-            packet.info.flags = .hasSequence
-            packet.info.headerByteCount = 12
-            packet.info.ssrc = 2
-            packet.info.extendedSequence = Int64(number)
-            packet.info.rtpTimestamp = UInt32(number)
-            bench.input.append(packet)
-        }
+        for number in numbers { try bench.give(number) }
     }
 
     @Test func `a RIST receiver hears reports, answers, and has the first packet thrice and the last again`()

@@ -74,6 +74,18 @@ final class StreamBench {
     /// Holds the stage's clock where it is, so that nothing ends by time.
     func hold() { held = now }
 
+    /// Puts RTP packet `number` of source 2 into the input.
+    func give(_ number: Int) throws {
+        guard var packet = pool.allocate() else { throw NotInTime() }
+        packet.append(rtp(number).span.bytes)
+        packet.info.flags = .hasSequence
+        packet.info.headerByteCount = 12
+        packet.info.ssrc = 2
+        packet.info.extendedSequence = Int64(number)
+        packet.info.rtpTimestamp = UInt32(number)
+        input.append(packet)
+    }
+
     func count(_ counter: Counter) -> Int { box.context.counters[counter] }
     var isFinished: Bool { box.context.isSourceFinished }
     var nextDeadline: Instant? { box.nextDeadline }

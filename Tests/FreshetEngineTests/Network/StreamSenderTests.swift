@@ -38,16 +38,12 @@ import Testing
 
     private func give(_ numbers: Range<Int>, isRTP: Bool = true, to bench: StreamBench) throws {
         for number in numbers {
-            guard var packet = bench.pool.allocate() else { throw NotInTime() }
-            let bytes = isRTP ? rtp(number) : transportPacket(number)
-            packet.append(bytes.span.bytes)
             if isRTP {
-                packet.info.flags = .hasSequence
-                packet.info.headerByteCount = 12
-                packet.info.ssrc = 2
-                packet.info.extendedSequence = Int64(number)
-                packet.info.rtpTimestamp = UInt32(number)
+                try bench.give(number)
+                continue
             }
+            guard var packet = bench.pool.allocate() else { throw NotInTime() }
+            packet.append(transportPacket(number).span.bytes)
             bench.input.append(packet)
         }
     }
