@@ -18,8 +18,8 @@ final class GroupLink {
         case segmentRepair
     }
 
-    /// The most peers known at once; beyond, everybody is forgotten and learnt anew.
-    private static let peerLimit = 4096
+    /// The most peers known at once; beyond, each new one takes the number of an old one.
+    static let peerLimit = 4096
 
     /// What a source takes the latency of its members to be: they do not tell.
     static let assumedLatency = Nanoseconds.milliseconds(200)
@@ -32,6 +32,8 @@ final class GroupLink {
     private let host: SocketAddress?
     @exclusivity(unchecked) private var numbers: [SocketAddress: UInt32] = [:]
     @exclusivity(unchecked) private var addresses: [SocketAddress] = []
+    /// Whose number goes next when all are taken.
+    @exclusivity(unchecked) private var oldest = 0
     private let datagram = UnsafeMutableRawBufferPointer.allocate(
         byteCount: GroupRepair.datagramByteCount, alignment: 8)
     /// What the counters were told already.
@@ -53,22 +55,28 @@ final class GroupLink {
     /// When the node wants to be run next.
     var deadline: Instant? { node.hasWork ? .zero : node.nextDeadline }
 
-    /// A control datagram came from `sender`.
-    func read(_ bytes: RawSpan, from sender: SocketAddress, now: Instant) {
+    /// A control datagram came from `sender`; `isFromSource` when that is where the media comes from.
+    func read(_ bytes: RawSpan, from sender: SocketAddress, isFromSource: Bool, now: Instant) {
         node.read(
-            bytes, from: peer(sender), isLocal: host.map { $0.isNeighbour(of: sender) } ?? true, now: now)
+            bytes, from: peer(sender), isLocal: host.map { $0.isNeighbour(of: sender) } ?? true,
+            isFromSource: isFromSource, now: now)
     }
 
     private func peer(_ address: SocketAddress) -> Peer {
         if let number = numbers[address] { return Peer(number) }
-        if addresses.count == GroupLink.peerLimit {
-            numbers.removeAll(keepingCapacity: true)
-            addresses.removeAll(keepingCapacity: true)
+        var place = addresses.count
+        if place < GroupLink.peerLimit {
+            addresses.append(address)
+        } else {
+            // A flood of addresses must not take those that the node speaks to, or they would get what is for them.
+            while node.speaks(to: Peer(UInt32(oldest))) { oldest = (oldest + 1) % GroupLink.peerLimit }
+            place = oldest
+            oldest = (oldest + 1) % GroupLink.peerLimit
+            numbers[addresses[place]] = nil
+            addresses[place] = address
         }
-        let number = UInt32(addresses.count)
-        numbers[address] = number
-        addresses.append(address)
-        return Peer(number)
+        numbers[address] = UInt32(place)
+        return Peer(UInt32(place))
     }
 
     /// Sends what is due by `send`.

@@ -70,7 +70,7 @@ final class GroupMember {
         for port in [speaker, segmentSpeaker] {
             let isQuiet = port.read(limit: limit, context: &context) {
                 guard isActive else { return }
-                link.read($0.bytes, from: $1, now: $3.now)
+                link.read($0.bytes, from: $1, isFromSource: false, now: $3.now)
             }
             if !isQuiet { isDrained = false }
         }
@@ -108,7 +108,7 @@ final class GroupMember {
             }
         }
         guard isActive else { return }
-        link.read(bytes, from: sender, now: now)
+        link.read(bytes, from: sender, isFromSource: isSource, now: now)
         deadline = link.deadline
     }
 

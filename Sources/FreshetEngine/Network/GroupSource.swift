@@ -65,7 +65,7 @@ final class GroupSource {
 
     /// A member said something, to the group or to the source alone.
     func read(_ bytes: RawSpan, from member: SocketAddress, now: Instant) {
-        link.read(bytes, from: member, now: now)
+        link.read(bytes, from: member, isFromSource: false, now: now)
     }
 
     /// Hears what members say to the group; see ``ControlPort/read(limit:context:_:)``.

@@ -2,6 +2,9 @@ import FreshetCore
 
 // What a member misses: when it asks, whom, and what keeps it from asking.
 extension GroupRepair {
+    /// The most halvings of the window of waits.
+    static var silenceLimit: UInt8 { 6 }
+
     /// The packets of `range` are missing: one wait for all of them, since one request will name them all.
     mutating func miss(_ range: Range<Int64>, now: Instant) {
         counts.missing &+= UInt64(range.count)
@@ -97,7 +100,8 @@ extension GroupRepair {
         // Below three round trips too many would ask before they hear each other; once asked for, a packet
         // is missed by few.
         let least = measured.count * min(base, round == 0 && !isRare ? 3 : 1)
-        let window = max(trip.count * min(factor, useful), least)
+        var window = max(trip.count * min(factor, useful), least)
+        if scope == .group { window >>= Int64(silentLosses) }
         return NackBackoff.draw(window: Nanoseconds(window), groupSize: size, random: &random)
     }
 
@@ -222,6 +226,7 @@ extension GroupRepair {
                 groupRole.judge(judged, isAnswered: isAnswered)
             }
             if hole.asks > 0 || hole.heard > 0 {
+                if silentLosses > 0 { silentLosses &-= 1 }
                 sizeEstimate.note(requests: Int(hole.asks) &+ Int(hole.heard))
             }
         }
@@ -237,9 +242,20 @@ extension GroupRepair {
     private mutating func giveUp(_ index: Int, now: Instant) {
         if holes[index].promiser != .max { promises.breakPromise(holes[index].promiser, now: now) }
         if holes[index].liar != .max { promises.breakPromise(holes[index].liar, now: now) }
+        noteSilence(holes[index])
         counts.lost &+= 1
         receptionLoss &+= 1
         close(index)
+    }
+
+    /// Nobody asked for `hole` although there was time for an answer: what is believed of the group's size and round trip,
+    /// by the source's word or by the word of those who report to it, keeps everybody waiting for too long.
+    private mutating func noteSilence(_ hole: GroupHole) {
+        guard mode == .multicast, hole.scope == .group, hole.asks == 0, hole.heard == 0,
+            hole.suppressions == 0,
+            configuration.latency > groupAnswer.smoothed * 2
+        else { return }
+        silentLosses = min(silentLosses &+ 1, GroupRepair.silenceLimit)
     }
 
     /// A missing packet came.

@@ -7,11 +7,15 @@ extension GroupRepair {
     static var namedLimit: Int { 1024 }
 
     /// A control datagram came from `peer`. `isLocal` says that it came from the own segment, by its hop
-    /// limit or its address. What is not RTCP, not about this stream, or one's own is passed over.
-    public mutating func read(_ control: RawSpan, from peer: Peer, isLocal: Bool, now: Instant) {
+    /// limit or its address; `isFromSource`, that it came from where the media comes from: nobody else is believed what
+    /// only the source can know. What is not RTCP, not about this stream, or one's own is passed over.
+    public mutating func read(
+        _ control: RawSpan, from peer: Peer, isLocal: Bool, isFromSource: Bool, now: Instant
+    ) {
         guard var packets = CompoundPacket(parsing: control, allowsReducedSize: true) else { return }
         if isLocal { neighbourHeard = now }
         var ask = Ask(peer: peer, isLocal: isLocal)
+        let isBelieved = isFromSource && !isSource
         while let packet = packets.next() {
             if packet.kind == RTCPPacket.Kind.application, packet.applicationName == Heartbeat.name {
                 if let mark = SegmentMark(packet) {
@@ -20,13 +24,13 @@ extension GroupRepair {
                     ask.scope = .segment
                     if mark.patience > 0 { ask.patience = .microseconds(Int64(mark.patience) * 10) }
                 } else {
-                    readMessage(packet, from: peer, isLocal: isLocal, now: now)
+                    readMessage(packet, from: peer, isLocal: isLocal, isBelieved: isBelieved, now: now)
                 }
             } else if let request = RetransmissionRequest(packet), request.mediaSSRC == mediaSSRC {
                 if request.senderSSRC == configuration.ssrc { return }
                 ask.ssrc = request.senderSSRC
                 read(request, packet, ask, now: now)
-            } else if packet.kind == RTCPPacket.Kind.senderReport, let ssrc = packet.ssrc {
+            } else if packet.kind == RTCPPacket.Kind.senderReport, isBelieved, let ssrc = packet.ssrc {
                 if RTPHeader.originalSSRC(ssrc) == mediaSSRC { noteSource(peer) }
             }
         }
@@ -39,10 +43,11 @@ extension GroupRepair {
     }
 
     private mutating func readMessage(
-        _ packet: borrowing RTCPPacket, from peer: Peer, isLocal: Bool, now: Instant
+        _ packet: borrowing RTCPPacket, from peer: Peer, isLocal: Bool, isBelieved: Bool, now: Instant
     ) {
         if let heartbeat = Heartbeat(packet) {
-            guard RTPHeader.originalSSRC(heartbeat.ssrc) == mediaSSRC, heartbeat.packetCount > 0 else {
+            guard isBelieved, RTPHeader.originalSSRC(heartbeat.ssrc) == mediaSSRC, heartbeat.packetCount > 0
+            else {
                 return
             }
             noteSource(peer)
@@ -50,7 +55,7 @@ extension GroupRepair {
                 noteHighest(sequence, now: now)
             }
         } else if let advice = GroupAdvice(packet) {
-            if advice.ssrc == mediaSSRC, !isSource { read(advice, from: peer, now: now) }
+            if advice.ssrc == mediaSSRC, isBelieved { read(advice, from: peer, now: now) }
         } else if let notice = LossNotice(packet) {
             if notice.mediaSSRC == mediaSSRC { read(notice, packet, from: peer, isLocal: isLocal, now: now) }
         } else if let notice = RepairerNotice(packet) {

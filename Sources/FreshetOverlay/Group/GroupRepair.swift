@@ -59,6 +59,8 @@ public struct GroupRepair: ~Copyable {
     var groupRole = CallerRole(limit: 1)
     var settled = SettledHoles()
     var segmentStretch = WindowStretch()
+    /// Losses that went by without a word of anybody, less those that did not: halvings of the window of waits.
+    var silentLosses: UInt8 = 0
     var segmentAnswer: AnswerTime
     var groupAnswer: AnswerTime
     /// The group's round trip as the source last said.
@@ -128,6 +130,9 @@ public struct GroupRepair: ~Copyable {
     public var groupRoundTripEstimate: Nanoseconds { isSource ? census.roundTrip : groupRoundTrip }
     /// True when this member answers first on its segment.
     public var isRepairer: Bool { election.isElected }
+
+    /// True for the two that this node speaks to beside the group: the source, and who answers for the segment.
+    public func speaks(to peer: Peer) -> Bool { peer == sourcePeer || peer == election.holder?.peer }
 
     var isSource: Bool { configuration.role == .source }
     var serves: Bool { configuration.serves || configuration.role != .member }

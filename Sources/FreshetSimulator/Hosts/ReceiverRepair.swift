@@ -56,10 +56,13 @@ struct ReceiverRepair: ~Copyable {
     }
 
     /// A datagram of control came.
-    mutating func read(_ packet: borrowing Packet, from peer: Int32, isLocal: Bool, now: Instant) {
+    mutating func read(
+        _ packet: borrowing Packet, from peer: Int32, isLocal: Bool, isFromSource: Bool, now: Instant
+    ) {
         unicast.value?.pointee.read(packet.bytes, now: now)
         group.value?.pointee.read(
-            packet.bytes, from: Peer(UInt32(bitPattern: peer)), isLocal: isLocal, now: now)
+            packet.bytes, from: Peer(UInt32(bitPattern: peer)), isLocal: isLocal, isFromSource: isFromSource,
+            now: now)
     }
 
     mutating func advance(to now: Instant) {

@@ -37,7 +37,8 @@ struct SourceRepair: ~Copyable {
         naive?.answer(packet.bytes, to: peer, &line)
         let number = Peer(UInt32(bitPattern: peer))
         unicast.value?.pointee.read(packet.bytes, from: number, now: line.now)
-        group.value?.pointee.read(packet.bytes, from: number, isLocal: line.isFromOwnSegment, now: line.now)
+        group.value?.pointee.read(
+            packet.bytes, from: number, isLocal: line.isFromOwnSegment, isFromSource: false, now: line.now)
     }
 
     mutating func advance(to now: Instant) {

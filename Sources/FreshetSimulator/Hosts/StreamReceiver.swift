@@ -53,7 +53,8 @@ struct StreamReceiver: ~Copyable {
 
     /// A datagram of control passed of which the repair node only takes note.
     mutating func passNote(_ packet: borrowing Packet, from peer: Int32, isLocal: Bool, _ now: Instant) {
-        repair.read(packet, from: peer, isLocal: isLocal, now: now)
+        let isSource = PeerNumber.node(peer) == blueprint.source
+        repair.read(packet, from: peer, isLocal: isLocal, isFromSource: isSource, now: now)
     }
 
     /// A media packet came.
@@ -168,8 +169,9 @@ struct StreamReceiver: ~Copyable {
 
     /// A datagram of control came.
     mutating func read(_ packet: borrowing Packet, from peer: Int32, _ line: inout HostLine) {
-        repair.read(packet, from: peer, isLocal: line.isFromOwnSegment, now: line.now)
-        if PeerNumber.node(peer) == blueprint.source, let highest = extender.highest, let base,
+        let isSource = PeerNumber.node(peer) == blueprint.source
+        repair.read(packet, from: peer, isLocal: line.isFromOwnSegment, isFromSource: isSource, now: line.now)
+        if isSource, let highest = extender.highest, let base,
             var compound = CompoundPacket(parsing: packet.bytes, allowsReducedSize: true)
         {
             while let part = compound.next() {

@@ -164,7 +164,8 @@ final class GroupBench {
         case .control:
             let bytes = datagrams[event.payload]
             member.node.read(
-                bytes.span.bytes, from: Peer(UInt32(event.sender)), isLocal: event.isLocal, now: now)
+                bytes.span.bytes, from: Peer(UInt32(event.sender)), isLocal: event.isLocal,
+                isFromSource: event.sender == 0, now: now)
         case .media:
             guard let ticket = tickets[event.payload] else { return }
             receive(ticket, member, isLocal: event.isLocal)
@@ -273,7 +274,8 @@ final class GroupBench {
 
     /// Gives member `index` a datagram of control that nobody here sent.
     func give(_ datagram: [UInt8], to index: Int, from peer: UInt32, isLocal: Bool) {
-        members[index].node.read(datagram.span.bytes, from: Peer(peer), isLocal: isLocal, now: now)
+        members[index].node.read(
+            datagram.span.bytes, from: Peer(peer), isLocal: isLocal, isFromSource: peer == 0, now: now)
         drain(index)
     }
 
