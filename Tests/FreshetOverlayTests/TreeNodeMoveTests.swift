@@ -121,6 +121,26 @@ import Testing
         }
     }
 
+    /// A dead child would be there for seconds yet: who comes in its place is no overlap, and as many as are dead may come.
+    @Test func placesOfChildrenThatAreGoneAreFreeAtOnce() {
+        var node = node(limit: 4)
+        for child in 5...8 { subscribe(UInt32(child), to: &node, at: at(10)) }
+        for child in 5...7 {
+            let order = ForwardMessage(
+                child: MemberID(UInt32(child)), address: TreeNodeMoveTests.address(UInt32(child)),
+                stripes: [],
+                backupStripes: [], isGone: true)
+            node.receive(.forward(order), now: at(20))
+        }
+        // Nobody needs their places yet.
+        #expect(node.childCount == 4)
+        for child in 9...11 {
+            subscribe(UInt32(child), to: &node, at: at(30))
+            #expect(node.childCount == 4)
+        }
+        #expect(node.children == [8, 9, 10, 11].map { MemberID($0) })
+    }
+
     /// The node below member 2, with member 3 as a backup; it is then told to go to member 4.
     private func movingNode() -> TreeNode {
         var tokens: [UInt32: UInt32] = [:]

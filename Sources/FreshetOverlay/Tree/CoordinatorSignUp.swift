@@ -296,7 +296,7 @@ extension Coordinator {
             .forward(
                 ForwardMessage(
                     child: record.id, address: record.address, inside: inside(of: child, for: parent),
-                    stripes: primary, backupStripes: backup)),
+                    stripes: primary, backupStripes: backup, isGone: records[child].isRemoved)),
             to: parent)
     }
 

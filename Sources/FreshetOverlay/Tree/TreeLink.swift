@@ -66,6 +66,8 @@ struct DownLink {
     var thinned: StripeSet = []
     /// The stripes that the coordinator has given it elsewhere: their places are another's when one is needed.
     var leaving: StripeSet = []
+    /// The coordinator has taken it out: nobody waits for it to go.
+    var isGone = false
     /// When those are not sent any more, because somebody else has the place already.
     var stopDeadline: Instant?
     var heard: Instant

@@ -61,6 +61,7 @@ extension TreeNode {
         }
         guard let down = links[link]?.down, links[link]?.member == forward.child else { return }
         links[link]?.down?.leaving = down.stripes.subtracting(forward.stripes)
+        links[link]?.down?.isGone = forward.isGone
     }
 
     private mutating func noteWelcome(_ welcome: WelcomeMessage) {

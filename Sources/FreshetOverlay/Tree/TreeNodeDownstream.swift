@@ -71,10 +71,21 @@ extension TreeNode {
         }
         let has = link.flatMap { links[$0]?.down?.stripes } ?? []
         let more = wanted.subtracting(has).count
+        dismissGone(childCount + more - slotLimit, except: link)
         if childCount + more <= slotLimit { return nil }
         let mayComeFirst =
             wanted.isSubset(of: ticket.stripes) && overlap(childCount + more - slotLimit, except: link)
         return mayComeFirst ? nil : .full
+    }
+
+    /// Where `count` places are missing, children that are gone make room: a dead one would have its place for seconds yet.
+    private mutating func dismissGone(_ count: Int, except kept: Int?) {
+        var left = count
+        for link in links.indices where left > 0 && link != kept {
+            guard let down = links[link]?.down, down.isGone else { continue }
+            left -= down.stripes.count
+            stopSending(down.stripes, to: link)
+        }
     }
 
     /// True when `count` more than there are places for may come at once: as many are about to go, by the
@@ -121,6 +132,7 @@ extension TreeNode {
         let added = wanted.subtracting(down.stripes)
         links[link]?.down?.stripes.formUnion(added)
         links[link]?.down?.leaving.subtract(added)
+        links[link]?.down?.isGone = false
         links[link]?.down?.pulsed = now
         childCount += added.count
         var starving = StripeSet()

@@ -75,17 +75,20 @@ public struct ForwardMessage: Equatable, Sendable {
     public var stripes: StripeSet
     /// What it holds the parent as a warm backup for.
     public var backupStripes: StripeSet
+    /// It is no member any more: its places are free at once.
+    public var isGone: Bool
 
     /// Forward `stripes` to `child`.
     public init(
         child: MemberID, address: PeerAddress, inside: PeerAddress? = nil, stripes: StripeSet,
-        backupStripes: StripeSet
+        backupStripes: StripeSet, isGone: Bool = false
     ) {
         self.child = child
         self.address = address
         self.inside = inside
         self.stripes = stripes
         self.backupStripes = backupStripes
+        self.isGone = isGone
     }
 
     init(_ fields: JSONFields) throws(JSONError) {
@@ -94,6 +97,7 @@ public struct ForwardMessage: Equatable, Sendable {
         inside = try fields.addressIfThere("inside")
         stripes = try fields.stripes("stripes")
         backupStripes = try fields.stripes("backup", default: [])
+        isGone = try fields.boolean("gone", default: false)
     }
 
     func write(into writer: inout JSONWriter) {
@@ -102,5 +106,6 @@ public struct ForwardMessage: Equatable, Sendable {
         if let inside { writer.member("inside", inside.description) }
         writer.member("stripes", stripes.rawValue)
         writer.member("backup", backupStripes.rawValue)
+        if isGone { writer.member("gone", true) }
     }
 }

@@ -82,6 +82,10 @@ import Testing
                 ForwardMessage(
                     child: MemberID(3), address: PeerAddress("192.0.2.7:1")!,
                     inside: PeerAddress("10.0.0.7:1"), stripes: StripeSet(0), backupStripes: [])),
+            .forward(
+                ForwardMessage(
+                    child: MemberID(3), address: PeerAddress("192.0.2.7:1")!, stripes: [], backupStripes: [],
+                    isGone: true)),
             .outside(outside), .outside(OutsideMessage()),
             .report(report), .report(ReportMessage()),
             .starving(StarvingMessage(stripes: StripeSet(2), parent: MemberID(1))),
