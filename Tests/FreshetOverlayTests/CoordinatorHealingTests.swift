@@ -107,4 +107,28 @@ import Testing
         #expect(placed.count > 4)
         #expect(problems == [])
     }
+
+    /// Places that those near the source leave go to the branches below them: backups are promised what is left, and a
+    /// promise is none of a place that a branch needs.
+    @Test(arguments: 1...5) func branchesHaveTheirPlacesBeforeBackupsArePromisedAny(seed: Int) {
+        let bench = CoordinatorBench(seed: UInt64(seed)) {
+            $0.moveBudgetPerSecond = 0
+            $0.stripeCount = 4
+        }
+        _ = bench.join(.source, children: 8)
+        let viewers = (0..<150).map { _ in bench.join(children: 4) }
+        for viewer in viewers { answerProbes(bench, viewer) }
+        // All who forward are gone: for a moment nobody but the source is known to have the stream.
+        let dead = viewers.filter { one in viewers.contains { bench.parent($0) == bench.member(one) } }
+        for one in dead {
+            let child = viewers.first { bench.parent($0) == bench.member(one) && !dead.contains($0) }
+            if let child { bench.say(silence(of: bench.member(one)), child) }
+        }
+        for viewer in viewers where !dead.contains(viewer) { answerProbes(bench, viewer) }
+        bench.pass(.milliseconds(600))
+        #expect(dead.count > 16)
+        #expect(dead.allSatisfy { bench.coordinator.record(of: bench.member($0)) == nil })
+        let primaries = viewers.count { bench.coordinator.depth(of: bench.member($0), stripe: 0) == 1 }
+        #expect(primaries == 8)
+    }
 }

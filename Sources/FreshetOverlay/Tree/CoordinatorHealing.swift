@@ -214,18 +214,31 @@ extension Coordinator {
 
     mutating func checkRemovals() {
         var tops: [(member: MemberID, stripe: Int, height: Int)] = []
+        var removed: [Int] = []
         while let place = removals.firstIndex(where: { $0.at <= now }) {
             let id = removals.remove(at: place).member
-            if let member = indexOfMember[id] { remove(member, leaving: &tops) }
+            guard let member = indexOfMember[id] else { continue }
+            remove(member, leaving: &tops)
+            removed.append(member)
         }
         // Nobody is put below a branch that is itself without a parent now; the highest branches come first.
         tops.sort { ($0.height, $1.member, $0.stripe) > ($1.height, $0.member, $1.stripe) }
+        // All have their places before the first backup is promised one: else backups take those near the source.
         for top in tops {
             guard let member = indexOfMember[top.member], forest.parent(member, top.stripe) == nil else {
                 continue
             }
-            regraft(member, top.stripe, awayFrom: nil)
+            tally.regraftCount += 1
+            if place(member, top.stripe) { records[member].lastMoved = now }
         }
+        for top in tops {
+            guard let member = indexOfMember[top.member], forest.parent(member, top.stripe) != nil else {
+                continue
+            }
+            chooseBackups(member, top.stripe)
+            tell(member, StripeSet(top.stripe), isRegraft: true)
+        }
+        for member in removed { forgetPromises(of: member) }
     }
 
     /// Takes `member` out; the branches below it stay whole, and their tops are to get new parents (step 810).
@@ -257,7 +270,6 @@ extension Coordinator {
                 tops.append((records[child].id, stripe, forest.height(of: child, stripe)))
             }
         }
-        forgetPromises(of: member)
         refresh(member)
         if records[member].isWatched {
             records[member].isWatched = false
