@@ -130,12 +130,21 @@ extension RepairReceiver {
 
     // MARK: Control that goes out
 
+    /// A report and the name, as every compound packet begins (RFC 3550 §6.1).
+    private func begin(_ writer: inout CompoundWriter, _ block: ReportBlock? = nil) {
+        if let block {
+            writer.writeReceiverReport(ssrc: configuration.ssrc, block: block)
+        } else {
+            writer.writeReceiverReport(ssrc: configuration.ssrc)
+        }
+        writer.writeDescription(ssrc: configuration.ssrc, name: configuration.name)
+    }
+
     /// Writes an answer to a source that has sent reports and no media yet into `bytes`, and gives its length: who waits
     /// for a sign that somebody is there begins then.
     public func writeGreeting(into bytes: inout MutableRawSpan) -> Int {
         var writer = CompoundWriter(&bytes)
-        writer.writeReceiverReport(ssrc: configuration.ssrc)
-        writer.writeDescription(ssrc: configuration.ssrc, name: configuration.name)
+        begin(&writer)
         return writer.byteCount
     }
 
@@ -163,8 +172,7 @@ extension RepairReceiver {
         guard let owed = owedEcho else { return 0 }
         owedEcho = nil
         var writer = CompoundWriter(&bytes)
-        writer.writeReceiverReport(ssrc: configuration.ssrc)
-        writer.writeDescription(ssrc: configuration.ssrc, name: configuration.name)
+        begin(&writer)
         let delay = UInt32(clamping: (now - owed.arrival).count / 1000)
         writer.write(
             RoundTripEcho(isResponse: true, mediaSSRC: ssrc, stamp: owed.stamp, delayMicroseconds: delay))
@@ -182,8 +190,7 @@ extension RepairReceiver {
         let block = report.block(
             ssrc: ssrc, highest: highest, stride: configuration.stride, now: now)
         var writer = CompoundWriter(&bytes)
-        writer.writeReceiverReport(ssrc: configuration.ssrc, block: block)
-        writer.writeDescription(ssrc: configuration.ssrc, name: configuration.name)
+        begin(&writer, block)
         writer.write(echo.request(mediaSSRC: ssrc, now: now, random: &random))
         return writer.byteCount
     }
@@ -309,8 +316,7 @@ extension RepairReceiver {
         if isAskDue { askCursor = holes[index].sequence }
         if used == 0 { return 0 }
         var writer = CompoundWriter(&bytes)
-        writer.writeReceiverReport(ssrc: configuration.ssrc)
-        writer.writeDescription(ssrc: configuration.ssrc, name: configuration.name)
+        begin(&writer)
         if configuration.usesRanges {
             writer.writeRequest(mediaSSRC: ssrc, ranges: nackRanges.span.extracting(first: used))
         } else {
