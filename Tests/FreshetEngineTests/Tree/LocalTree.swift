@@ -5,8 +5,35 @@ import FreshetWire
 
 @testable import FreshetEngine
 
+/// The time of a tree: the machine's, but while the machine does something else it stands still. A silence that nobody
+/// kept would be one parent's that died.
+final class TreeClock {
+    /// As much goes by between two turns of everybody at most.
+    private static let stepLimit = Nanoseconds.milliseconds(2)
+
+    private(set) var now = MonotonicClock.now
+    private var seen = MonotonicClock.now
+
+    /// Everybody is turned next.
+    func turn() {
+        let real = MonotonicClock.now
+        now = now + min(real - seen, TreeClock.stepLimit)
+        seen = real
+    }
+
+    /// For `span` nobody is turned, and time goes by.
+    func stall(_ span: Nanoseconds) {
+        // Really: the kernel's stamps on what waits in the sockets must not come to lie behind.
+        let end = seen + span
+        while MonotonicClock.now < end {}
+        seen = end
+        now = now + span
+    }
+}
+
 /// A coordinator in the test's own process, with a channel for each member.
 final class LocalCoordinator {
+    let clock = TreeClock()
     private var coordinator: Coordinator
     private var channels: [UInt32: LocalChannel] = [:]
 
@@ -31,10 +58,10 @@ final class LocalCoordinator {
     }
 
     /// Cuts `channel`'s connection.
-    func cut(_ channel: LocalChannel, now: Instant) {
+    func cut(_ channel: LocalChannel) {
         channel.isOpen = false
         channel.events.append(.disconnected)
-        coordinator.disconnected(channel.number, now: now)
+        coordinator.disconnected(channel.number, now: clock.now)
         drain()
     }
 
@@ -78,7 +105,7 @@ final class LocalChannel: MemberChannel {
         if case .report(let report) = try? ControlMessage(parsing: text.span.bytes) {
             slowChildren.formUnion(report.slowChildren)
         }
-        if isOpen { coordinator.take(text, from: number, now: MonotonicClock.now) }
+        if isOpen { coordinator.take(text, from: number, now: coordinator.clock.now) }
     }
 }
 
@@ -97,12 +124,14 @@ final class LocalMember {
     /// It is turned no more, like a process that was stopped.
     var isStopped = false
     private let ssrc: UInt32
+    private let clock: TreeClock
 
     init(
         _ coordinator: LocalCoordinator, _ role: JoinMessage.Role, children: Int = 4, ssrc: UInt32 = 0,
         latency: Nanoseconds = .milliseconds(800), seed: UInt64
     ) throws {
-        context = StageContext(pool: pool, random: PRNG(seed: seed), now: MonotonicClock.now)
+        clock = coordinator.clock
+        context = StageContext(pool: pool, random: PRNG(seed: seed), now: clock.now)
         channel = coordinator.channel()
         self.ssrc = ssrc
         var options = TreeMember.Options()
@@ -124,7 +153,7 @@ final class LocalMember {
     /// One turn of its loop.
     func turn() {
         if isStopped { return }
-        context.now = MonotonicClock.now
+        context.now = clock.now
         context.isReadable = true
         context.isControlReadable = true
         do throws(StageError) { try member.run(into: &output, delivers: true, context: &context) } catch {
@@ -138,7 +167,7 @@ final class LocalMember {
 
     /// Makes packet `number` here and forwards it.
     func originate(_ number: Int64, isKeyframe: Bool = false) {
-        context.now = MonotonicClock.now
+        context.now = clock.now
         guard var packet = context.allocate() else { return }
         packet.append(byteCount: 12 + 188) { bytes in
             RTPHeader(
@@ -175,9 +204,9 @@ final class LocalMember {
         member.send(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: memory[..<count])), link: link)
     }
 
-    func end() { member.end(now: MonotonicClock.now) }
-    func leave() { member.node.leave(now: MonotonicClock.now) }
-    var isDone: Bool { member.isDone(now: MonotonicClock.now) }
+    func end() { member.end(now: clock.now) }
+    func leave() { member.node.leave(now: clock.now) }
+    var isDone: Bool { member.isDone(now: clock.now) }
 
     /// Numbers missing between the first that came and `last`.
     func missing(through last: Int64) -> [Int64] {
@@ -193,7 +222,8 @@ final class LocalTree {
     var members: [LocalMember] = []
     /// The next packet's number.
     var next: Int64 = 65_000
-    private var nextAt = MonotonicClock.now
+    private var nextAt = Instant.zero
+    private var clock: TreeClock { coordinator.clock }
 
     init(_ configuration: CoordinatorConfiguration = CoordinatorConfiguration(), children: Int = 4) throws {
         coordinator = LocalCoordinator(configuration)
@@ -207,19 +237,14 @@ final class LocalTree {
         return member
     }
 
-    /// The longest that all of it was held up by other work of the machine: a silence that nobody kept.
-    private(set) var longestPause = Nanoseconds.zero
-
     /// Turns all for `span`, while the source sends a packet every 2 ms when `isSending`; ends early when `isEnough`.
     @discardableResult
     func run(_ span: Nanoseconds, isSending: Bool = true, until isEnough: () -> Bool = { false }) -> Bool {
-        let end = MonotonicClock.now + span
-        nextAt = MonotonicClock.now
-        var before = nextAt
-        while MonotonicClock.now < end {
-            let now = MonotonicClock.now
-            longestPause = max(longestPause, now - before)
-            before = now
+        let end = clock.now + span
+        nextAt = clock.now
+        while clock.now < end {
+            clock.turn()
+            let now = clock.now
             coordinator.advance(to: now)
             while isSending, nextAt <= now {
                 source.originate(next, isKeyframe: next % 100 == 0)
