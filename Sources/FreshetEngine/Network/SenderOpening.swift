@@ -5,8 +5,8 @@ internal import FreshetNet
 ///
 /// libRIST, and FFmpeg with it, drops media until it has read an RTCP packet of the source with its name, and never learns
 /// what it dropped. It answers the first one before it has read it; so a few more follow the answer, ahead of the media.
-/// Receivers that never answer (one-way links, others than RIST's) are waited for no longer than `hello=` says, groups not
-/// at all.
+/// Receivers that never answer (one-way links, others than RIST's) are waited for no longer than their `hello=` says,
+/// groups not at all. A stream has one beginning: all wait for the slowest, who must not miss what has gone.
 ///
 /// What a live source gave meanwhile leaves four times as fast as the stream runs, until it has caught up. A paced file
 /// has not begun: its schedule starts when the first packet is taken.
@@ -23,12 +23,12 @@ struct SenderOpening {
     /// How much faster than the stream what has waited leaves.
     private static let catchUpFactor: Int64 = 4
 
-    private let awaited: [SocketAddress]
-    private let patience: Nanoseconds
+    /// Who is to answer, and how long each is waited for.
+    private let awaited: [(address: SocketAddress, patience: Nanoseconds)]
     /// When the first packet came.
     private var start: Instant?
     private var release: Instant?
-    /// Everybody has answered: how many reports are still to follow.
+    /// Everybody has answered, or had time enough: how many reports are still to follow.
     private var confirmationsLeft: Int?
     private var firstTimestamp: UInt32 = 0
     /// The stream flows freely.
@@ -38,16 +38,14 @@ struct SenderOpening {
 
     /// An opening of a stream to `requests`; over at once when there is nobody to wait for.
     init(_ requests: [DestinationRequest]) {
-        var awaited: [SocketAddress] = []
-        var patience = Nanoseconds.zero
+        var awaited: [(address: SocketAddress, patience: Nanoseconds)] = []
         for request in requests where request.url.scheme == .rist && request.hasControl {
             if request.url.address.isMulticast && request.url.hello == nil { continue }
-            awaited.append(request.url.address)
-            patience = max(patience, request.url.hello ?? SenderOpening.usualPatience)
+            let patience = request.url.hello ?? SenderOpening.usualPatience
+            if patience > .zero { awaited.append((request.url.address, patience)) }
         }
         self.awaited = awaited
-        self.patience = patience
-        isOver = awaited.isEmpty || patience == .zero
+        isOver = awaited.isEmpty
     }
 
     /// True while the media waits for answers.
@@ -59,18 +57,24 @@ struct SenderOpening {
         firstTimestamp = first.rtpTimestamp
     }
 
-    /// Looks whether everybody has answered, or there was time enough; true when the media may go.
-    mutating func mayGo(now: Instant, hasHeard: (SocketAddress) -> Bool) -> Bool {
+    /// Looks whether everybody has answered, or there was time enough; true when the media may begin.
+    mutating func mayBegin(now: Instant, hasHeard: (SocketAddress) -> Bool) -> Bool {
         guard let start else { return false }
-        if confirmationsLeft == nil, awaited.allSatisfy(hasHeard) {
-            confirmationsLeft = SenderOpening.confirmationCount
+        let waited = now - start
+        var silent: Nanoseconds?
+        var longest = Nanoseconds.zero
+        for (address, patience) in awaited {
+            longest = max(longest, patience)
+            guard waited < patience, !hasHeard(address) else { continue }
+            silent = min(silent ?? patience, patience)
         }
-        if now - start >= patience || confirmationsLeft == 0 {
+        if confirmationsLeft == nil, silent == nil { confirmationsLeft = SenderOpening.confirmationCount }
+        if waited >= longest || confirmationsLeft == 0 {
             release = now
             deadline = nil
             return true
         }
-        deadline = start + patience
+        deadline = start + (silent ?? longest)
         return false
     }
 
@@ -85,7 +89,7 @@ struct SenderOpening {
     }
 
     /// Whether a packet with `timestamp` (90 kHz) may go already.
-    mutating func mayGo(timestamp: UInt32, now: Instant) -> Bool {
+    mutating func mayDepart(timestamp: UInt32, now: Instant) -> Bool {
         guard !isOver, let start, let release else { return true }
         let ticks = Int64(max(0, Int32(bitPattern: timestamp &- firstTimestamp)))
         let age = Nanoseconds(ticks * 100_000 / 9)

@@ -91,6 +91,7 @@ struct SenderReports {
     private mutating func restart() {
         packetCount = 0
         octetCount = 0
+        openingsLeft = answersRequests ? SenderReports.openingCount : 0
         deadline = nil
     }
 

@@ -72,16 +72,16 @@ final class StreamSender {
             let first = input[0].info
             opening.begin(first, now: context.now)
             if let repair, repair.isDue(context) { repair.run(destinations, context: &context) }
-            let mayGo = opening.mayGo(now: context.now) { repair?.hasHeard($0) ?? true }
+            let mayBegin = opening.mayBegin(now: context.now) { repair?.hasHeard($0) ?? true }
             reports.greet(first, every: opening.reportInterval, now: context.now)
-            guard mayGo || context.isStopping else { return }
+            guard mayBegin || context.isStopping else { return }
             reports.begin()
             for _ in 1..<SenderOpening.firstPacketCount { destinations.sendAgain(input[0]) }
         }
         while true {
             if next.isEmpty {
                 guard !input.isEmpty else { return opening.end() }
-                guard opening.mayGo(timestamp: input[0].info.rtpTimestamp, now: context.now),
+                guard opening.mayDepart(timestamp: input[0].info.rtpTimestamp, now: context.now),
                     let packet = input.popFirst()
                 else { return }
                 next.append(packet)

@@ -25,19 +25,19 @@ import Testing
         var heard: [SocketAddress] = []
         var now = start
         for request in requests {
-            let mayGo = opening.mayGo(now: now) { heard.contains($0) }
+            let mayBegin = opening.mayBegin(now: now) { heard.contains($0) }
             opening.noteReport()
-            #expect(!mayGo && opening.reportInterval == .milliseconds(20))
+            #expect(!mayBegin && opening.reportInterval == .milliseconds(20))
             heard.append(request.url.address)
             now = now + .milliseconds(20)
         }
         for _ in 0..<4 {
-            let mayGo = opening.mayGo(now: now) { heard.contains($0) }
-            #expect(!mayGo && opening.isHolding && opening.reportInterval == .milliseconds(10))
+            let mayBegin = opening.mayBegin(now: now) { heard.contains($0) }
+            #expect(!mayBegin && opening.isHolding && opening.reportInterval == .milliseconds(10))
             opening.noteReport()
         }
-        let mayGo = opening.mayGo(now: now) { heard.contains($0) }
-        #expect(mayGo && !opening.isHolding && !opening.isOver)
+        let mayBegin = opening.mayBegin(now: now) { heard.contains($0) }
+        #expect(mayBegin && !opening.isHolding && !opening.isOver)
     }
 
     @Test(arguments: [("", 1000), ("?hello=250", 250)])
@@ -45,10 +45,25 @@ import Testing
         var opening = SenderOpening([try request("rist://127.0.0.1:5004\(query)")])
         opening.begin(first(), now: start)
         let end = start + .milliseconds(milliseconds)
-        let isEarly = opening.mayGo(now: end - Nanoseconds(1)) { _ in false }
+        let isEarly = opening.mayBegin(now: end - Nanoseconds(1)) { _ in false }
         #expect(!isEarly && opening.deadline == end)
-        let mayGo = opening.mayGo(now: end) { _ in false }
-        #expect(mayGo && opening.deadline == nil)
+        let mayBegin = opening.mayBegin(now: end) { _ in false }
+        #expect(mayBegin && opening.deadline == nil)
+    }
+
+    @Test func `who is to be waited for shortly holds nobody for longer`() throws {
+        let requests = try [
+            request("rist://127.0.0.1:5004?hello=250"), request("rist://127.0.0.1:5008?hello=4s"),
+        ]
+        var opening = SenderOpening(requests)
+        opening.begin(first(), now: start)
+        // The second one answers at once, the first one never.
+        func mayBegin(_ now: Instant) -> Bool { opening.mayBegin(now: now) { $0.port == 5008 } }
+        let end = start + .milliseconds(250)
+        #expect(!mayBegin(start + .milliseconds(100)) && opening.deadline == end)
+        #expect(!mayBegin(end) && opening.reportInterval == .milliseconds(10))
+        for _ in 0..<4 { opening.noteReport() }
+        #expect(mayBegin(end + .milliseconds(40)))
     }
 
     @Test(arguments: ["rist://239.77.1.1:5004", "rist://127.0.0.1:5004?hello=0", "rtp://127.0.0.1:5004"])
@@ -61,17 +76,17 @@ import Testing
         var opening = SenderOpening([try request("rist://127.0.0.1:5004?hello=300")])
         opening.begin(first(.max - 4499), now: start)
         var now = start + .milliseconds(300)
-        let mayGo = opening.mayGo(now: now) { _ in false }
-        #expect(mayGo)
+        let mayBegin = opening.mayBegin(now: now) { _ in false }
+        #expect(mayBegin)
         // A packet each 10 ms of the stream. After 97.5 ms goes the last one that can have come.
         var departures: [Int64] = []
         for index in 0..<40 {
             let timestamp = (UInt32.max - 4499) &+ UInt32(index * 900)
-            while !opening.mayGo(timestamp: timestamp, now: now) { now = try #require(opening.deadline) }
+            while !opening.mayDepart(timestamp: timestamp, now: now) { now = try #require(opening.deadline) }
             departures.append((now - start).count / 100_000)
         }
         #expect(departures == (0..<40).map { 3000 + $0 * 25 } && !opening.isOver)
-        let isFree = opening.mayGo(timestamp: (UInt32.max - 4499) &+ 36_000, now: now)
+        let isFree = opening.mayDepart(timestamp: (UInt32.max - 4499) &+ 36_000, now: now)
         #expect(isFree && opening.isOver && opening.deadline == nil)
     }
 

@@ -87,8 +87,15 @@ import Testing
         #expect(told.heartbeat.packetCount == 1)
     }
 
-    @Test func `a sender that answers requests says so often at the start`() throws {
+    @Test(arguments: [false, true])
+    func `a sender that answers requests says so often at the start, and where a stream begins anew`(
+        isSecond: Bool
+    ) throws {
         var reports = SenderReports(name: CanonicalName("x"), ssrc: 8, answersRequests: true)
+        if isSecond {
+            try note(900, ssrc: 4, at: start - .seconds(9), &reports)
+            for _ in 0..<20 { _ = try write(&reports, at: start - .seconds(1)) }
+        }
         try note(1, at: start, &reports)
         var now = start
         for index in 1...SenderReports.openingCount + 1 {
