@@ -195,12 +195,11 @@ final class SenderRepair {
         {
             return hear(packet, from: sender, sources[place], context: &context)
         }
-        let isControl = CompoundPacket(parsing: packet.bytes, allowsReducedSize: true) != nil
-        guard isControl, let peer = peers.peer(of: sender, at: index, destinations) else {
-            return context.counters.add(.foreign)
-        }
+        guard let control = CompoundPacket(parsing: packet.bytes, allowsReducedSize: true),
+            let peer = peers.peer(of: sender, at: index, destinations)
+        else { return context.counters.add(.foreign) }
         noteRequest(context: &context)
-        noteLoss(packet.bytes, now: context.now)
+        noteLoss(control, now: context.now)
         node.read(packet.bytes, from: peer, now: context.now)
     }
 
@@ -208,8 +207,8 @@ final class SenderRepair {
     func worstLoss(_ now: Instant) -> Int { worstLoss.partsPerMillion(now: now) }
 
     /// Reads what a datagram reports of the loss of this stream.
-    private func noteLoss(_ bytes: RawSpan, now: Instant) {
-        guard var packets = CompoundPacket(parsing: bytes, allowsReducedSize: true) else { return }
+    private func noteLoss(_ control: CompoundPacket, now: Instant) {
+        var packets = control
         while let packet = packets.next() {
             if let report = GroupReport(packet), report.mediaSSRC == mediaSSRC {
                 worstLoss.note(ssrc: report.senderSSRC, fraction: report.fractionLost, now: now)
@@ -228,7 +227,9 @@ final class SenderRepair {
     ) {
         if source.isOwn(packet.bytes) { return }
         noteRequest(context: &context)
-        noteLoss(packet.bytes, now: context.now)
+        if let control = CompoundPacket(parsing: packet.bytes, allowsReducedSize: true) {
+            noteLoss(control, now: context.now)
+        }
         source.read(packet.bytes, from: sender, now: context.now)
     }
 

@@ -58,11 +58,12 @@ extension Coordinator {
     /// A child says that `parent` does not serve. One complaint gets it pinged; a second child's convicts it:
     /// it is offered to nobody for a while. A member that complains of parent after parent convicts nobody.
     mutating func complain(about parent: Int, by child: Int) {
-        guard parent != source, !records[parent].isRemoved else { return }
-        noteMassFailure()
-        if records[parent].goneSince != nil {
-            return scheduleRemoval(parent, after: .milliseconds(500))
-        }
+        weigh(complaintOf: child, about: parent)
+        doubt(parent)
+    }
+
+    private mutating func weigh(complaintOf child: Int, about parent: Int) {
+        guard parent != source, !records[parent].isRemoved, records[parent].goneSince == nil else { return }
         let id = records[child].id
         if let last = records[parent].complained, now - last <= configuration.complaintInterval,
             records[parent].complainer != id
@@ -76,7 +77,6 @@ extension Coordinator {
         }
         records[parent].complainer = id
         records[parent].complained = now
-        pingUrgently(parent)
     }
 
     /// A child misses `parent`: it is asked for a sign of life.
