@@ -118,6 +118,7 @@ class Point:
                 "missing": counted - got["unique"], "of": counted, "head": head * 188 * 8 / self.chosen["rate"] / 1e6,
                 "forward": near["bytesIn"] / sent["bytes"], "back": far["bytesIn"] / sent["bytes"],
                 "p50": got["p50"] - self.rtt / 2, "p99": got["p99"] - self.rtt / 2, "longest": got["longest"],
+                "at": [round((hole - sent["first"]) * 188 * 8 / self.chosen["rate"] / 1e6, 3) for hole in got["holes"]],
                 "doubled": got["doubled"], "disordered": got["disordered"],
                 "cpu": sum(part.cpu(self.began, self.ended) for part in self.parts) / (span * self.chosen["rate"] / 1000),
                 "rss": sum(part.megabytes() for part in self.parts),
@@ -146,7 +147,7 @@ def measure(tools, lanes, points, chosen):
             for run in runs:
                 row = run.finish()
                 results.setdefault(name(point), {})[run.system] = row
-                shown = {key: round(value, 4) for key, value in row.items()}
+                shown = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
                 tools.say(f"{number + 1}/{len(points)} {name(point)}: {run.system} {shown}")
     return results
 

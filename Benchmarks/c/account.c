@@ -77,9 +77,11 @@ int main(int count, char **words) {
         int start = length % TS == HEADER && bytes[0] >> 6 == 2 ? HEADER : 0;
         for (; start + TS <= length; start += TS) take(bytes + start, at);
     }
-    uint64_t missing = 0, run = 0, longest = 0;
+    uint64_t missing = 0, run = 0, longest = 0, holes[64];
+    int hole_count = 0;
     for (uint64_t i = lowest; unique && i <= highest; i++) {
         run = seen[i] ? 0 : run + 1;
+        if (run == 1 && hole_count < 64) holes[hole_count++] = i;
         missing += !seen[i];
         if (run > longest) longest = run;
     }
@@ -89,7 +91,10 @@ int main(int count, char **words) {
         (unsigned long long)(unique ? lowest : 0), (unsigned long long)highest, (unsigned long long)missing,
         (unsigned long long)longest, (unsigned long long)doubled, (unsigned long long)disordered,
         (unsigned long long)damaged, (unsigned long long)foreign);
-    printf("\"least\":%.3f,\"p50\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"most\":%.3f}\n", delay(0), delay(.5), delay(.99),
+    // Where the first holes are tells losses of the way from a machine that stood still.
+    printf("\"holes\":[");
+    for (int i = 0; i < hole_count; i++) printf("%s%llu", i ? "," : "", (unsigned long long)holes[i]);
+    printf("],\"least\":%.3f,\"p50\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"most\":%.3f}\n", delay(0), delay(.5), delay(.99),
         delay(.999), delay(1));
     return 0;
 }
