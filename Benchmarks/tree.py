@@ -11,8 +11,9 @@
 
 Every viewer records; a recording must be the end of what was sent, byte for byte, from its first packet on. Egress is what
 the source's device sent during the stream, against one stream's IP packets. Depth, parents and moves are the coordinator's
-own figures. A failure's children say in their logs how long nothing came when they noticed, and when another parent was
-there, both from the last sign of life of the old one. CPU is user and system seconds of a process by the stream's length; memory its peak resident set.
+own figures; the tree is looked at every 5 s, and its depth in the figures is the last one. A failure's children say in
+their logs how long nothing came when they noticed, and when another parent was there, both from the last sign of life of
+the old one. CPU is user and system seconds of a process by the stream's length; memory its peak resident set.
 """
 import json
 import os
@@ -329,6 +330,8 @@ def measure(tools, tree, options, path, sent):
     first = time.monotonic()
     tools.say(f"{options['nodes'] - options['late']} joined within {first - began:.1f} s")
     usage, known, next_failure = {}, None, first + 5
+    # The tree is looked at every few seconds: it is still settling when the stream begins.
+    looks, next_look = [], first + min(5, options["seconds"] / 2)
     late = tree.nodes[len(tree.nodes) - options["late"]:]
     joining, next_join = list(late), first + 3
     before = source.sent()
@@ -346,8 +349,11 @@ def measure(tools, tree, options, path, sent):
         if len(tree.failures) < options["failures"] and now >= next_failure:
             fail(tree, kinds[len(tree.failures) % len(kinds)])
             next_failure = now + options["every"]
-        if known is None and now - first > min(5, options["seconds"] / 2):
-            known = tree.tree()
+        if now >= next_look:
+            found, next_look = tree.tree(), now + 5
+            known = known or found
+            if depths(found):
+                looks.append(max(depths(found)))
         if now - first < options["seconds"] - 1:
             after, seen = source.sent(), now
         if now - first > options["seconds"] + 60:
@@ -374,18 +380,17 @@ def measure(tools, tree, options, path, sent):
                    for failure in tree.failures]
     moved = [times for failure in per_failure for times in failure["milliseconds"]]
     lost = sum(failure["children"] for failure in per_failure)
-    found = depths(known)
     result = {
         "viewers": len(viewers), "exact": len(viewers) - len(wrong), "wrong": wrong,
-        "egressStreams": round(egress, 3), "depth": max(found, default=0),
+        "egressStreams": round(egress, 3), "depth": looks[-1] if looks else 0, "depths": looks,
         "cpuSource": round(cpu[0], 2), "cpuMedian": round(statistics.median(cpu.values()), 2),
         "cpuMax": round(max(cpu.values()), 2), "memoryMedian": round(statistics.median(memory.values()), 1),
         "memoryMax": round(max(memory.values()), 1), "memorySource": round(memory[0], 1),
         "tree": result_tree, "failures": len(tree.failures), "replacements": per_failure, "cpuByNode": cpu, "memoryByNode": memory,
     }
     print(f"{result['exact']} of {result['viewers']} recordings exact; source sends {result['egressStreams']} streams; "
-          f"depth {result['depth']}; CPU % of a core: source {result['cpuSource']}, median {result['cpuMedian']}, most "
-          f"{result['cpuMax']}; memory MB: source {result['memorySource']}, median {result['memoryMedian']}, most "
+          f"depth every 5 s {' '.join(map(str, looks))}; CPU % of a core: source {result['cpuSource']}, median "
+          f"{result['cpuMedian']}, most {result['cpuMax']}; memory MB: source {result['memorySource']}, median {result['memoryMedian']}, most "
           f"{result['memoryMax']}; {result['failures']} failures")
     if late:
         print(f"{len(late)} that came late: first packet after ms: {spread(tree.waits(late, 'firstPacketMs'))}; first whole "

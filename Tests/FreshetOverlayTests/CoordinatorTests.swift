@@ -396,6 +396,28 @@ final class CoordinatorBench {
         #expect(viewers.map { depth($0) }.max() == 3 || viewers.map { depth($0) }.max() == 2)
     }
 
+    /// A chain is as flat as it can be while nobody has a place for two; when others bring places it need not be one.
+    @Test func whoHangsTooDeepByNoMoveOfItsOwnIsFound() {
+        let bench = CoordinatorBench()
+        _ = bench.join(.source, children: 4)
+        let chain = (0..<8).map { _ in bench.join(children: 1) }
+        for (upper, lower) in zip(chain, chain.dropFirst()) {
+            let from = bench.parent(lower) ?? .none
+            bench.say(
+                .moved(
+                    MovedMessage(
+                        stripes: StripeSet(0), from: from, to: bench.member(upper), reason: .handover)),
+                lower)
+        }
+        func deepest() -> Int? {
+            chain.map { bench.coordinator.depth(of: bench.member($0), stripe: 0) ?? 99 }.max()
+        }
+        #expect(deepest() == 8)
+        for _ in 0..<30 { _ = bench.join(children: 8) }
+        for _ in 0..<20 { bench.pass(.milliseconds(500)) }
+        #expect(deepest().map { $0 <= 4 } == true)
+    }
+
     @Test func membersThatGoAreForgottenAndTheirChildrenPlaced() {
         let bench = CoordinatorBench()
         _ = bench.join(.source, children: 2)

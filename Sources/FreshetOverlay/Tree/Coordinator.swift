@@ -78,6 +78,8 @@ public struct Coordinator: ~Copyable {
     var promotions: [MemberID] = []
     /// Members that hang deeper than need be, or have somebody below that does.
     var deep: [MemberID] = []
+    /// When they were last looked for.
+    var deepSought = Instant.zero
     var promotionTokens: Int64 = 0
     var promotionRenewed = Instant.zero
     var lastEra: UInt32

@@ -18,6 +18,7 @@ extension Coordinator {
         let span = now - promotionRenewed
         guard span >= .milliseconds(100) else { return }
         promotionRenewed = now
+        seekDeep()
         flatten()
         let rate = Int64(configuration.moveBudgetPerSecond) * Int64(max(1, memberCount / 25))
         promotionTokens = min(max(1_000, rate * 1_000), promotionTokens + rate * span.count / 1_000_000)
@@ -50,6 +51,26 @@ extension Coordinator {
     mutating func flattenLater(_ member: Int) {
         let id = records[member].id
         if deep.count < 4_096, !deep.contains(id) { deep.append(id) }
+    }
+
+    /// A tree is looked through for members that are too deep so often…
+    private static let deepInterval = Nanoseconds.seconds(1)
+    /// …until so many are found.
+    private static let deepFindCount = 64
+
+    /// Finds members that hang too deep though no move of their own has put them there: the group has shrunk, a branch was
+    /// looked at while it was cut off, or somebody has come between.
+    private mutating func seekDeep() {
+        guard now - deepSought >= Coordinator.deepInterval, settledAt == nil else { return }
+        deepSought = now
+        let usual = usualDepth
+        var found = 0
+        for member in records.indices where found < Coordinator.deepFindCount {
+            let depth = Int(forest[member, records[member].home ?? 0].depth)
+            guard depth > usual, depth < Forest.detached, !records[member].isRemoved else { continue }
+            flattenLater(member)
+            found += 1
+        }
     }
 
     /// Looks at some of those that are too deep. A branch that fits nowhere as a whole is flattened from within.
