@@ -173,8 +173,18 @@ extension Coordinator {
         guard member != source else { return }
         tally.regraftCount += 1
         setParent(member, stripe, to: nil)
-        guard place(member, stripe, excluding: parent.map { [$0] } ?? []) else { return }
+        guard replant(member, stripe, awayFrom: parent) else { return }
+        announceRegraft(member, stripe)
+    }
+
+    /// Gives `member` a parent, if there is one for it.
+    private mutating func replant(_ member: Int, _ stripe: Int, awayFrom parent: Int? = nil) -> Bool {
+        guard place(member, stripe, excluding: parent.map { [$0] } ?? []) else { return false }
         records[member].lastMoved = now
+        return true
+    }
+
+    private mutating func announceRegraft(_ member: Int, _ stripe: Int) {
         chooseBackups(member, stripe)
         tell(member, StripeSet(stripe), isRegraft: true)
     }
@@ -188,10 +198,7 @@ extension Coordinator {
             else {
                 continue
             }
-            guard place(member, orphan.stripe) else { continue }
-            records[member].lastMoved = now
-            chooseBackups(member, orphan.stripe)
-            tell(member, StripeSet(orphan.stripe), isRegraft: true)
+            if replant(member, orphan.stripe) { announceRegraft(member, orphan.stripe) }
         }
         orphans.append(contentsOf: pending.dropFirst(2_000))
         if !orphans.isEmpty { orphanDeadline = now + .milliseconds(250) }
@@ -229,14 +236,13 @@ extension Coordinator {
                 continue
             }
             tally.regraftCount += 1
-            if place(member, top.stripe) { records[member].lastMoved = now }
+            _ = replant(member, top.stripe)
         }
         for top in tops {
             guard let member = indexOfMember[top.member], forest.parent(member, top.stripe) != nil else {
                 continue
             }
-            chooseBackups(member, top.stripe)
-            tell(member, StripeSet(top.stripe), isRegraft: true)
+            announceRegraft(member, top.stripe)
         }
         for member in removed { forgetPromises(of: member) }
     }
