@@ -18,15 +18,10 @@ import sys
 import tempfile
 import time
 
-from lanes import FAR, FAR_PORT, IN_PORT, OUT_PORT, Lane
+from lanes import FAR, FAR_PORT, IN_PORT, OUT_PORT, Lane, last_figures
 
 POINTS = [(50, 2.5, 1), (50, 2.5, 5), (50, 3, 10), (50, 4, 20), (20, 3, 10), (100, 3, 10), (50, 1.5, 10)]
 PACKET, HEADERS = 1328, 28
-
-
-def last(path):
-    with open(path) as file:
-        return json.loads(file.read().strip().splitlines()[-1])
 
 
 def real(tools, lane, point, chosen):
@@ -48,7 +43,7 @@ def real(tools, lane, point, chosen):
     lane.down()
     # Of the bytes on the link, without those of UDP and IP, what is neither media nor repair is control.
     links = [port["up"] for port in lane.figures()["ports"]]
-    got, near, far = counter.result(), last(lane.file("near")), last(lane.file("far"))
+    got, near, far = counter.result(), last_figures(lane.file("near")), last_figures(lane.file("far"))
     struck = far["recovered"] + far["lost"]
     media, repairs = near["received"] * PACKET, near["repairsOut"] + near["parityOut"]
     control = sum(link["bytesIn"] - link["in"] * HEADERS for link in links) - media - near["repairBytesOut"]

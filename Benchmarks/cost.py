@@ -15,18 +15,13 @@ import os
 import shutil
 import signal
 import statistics
-import sys
 import tempfile
-import time
+
+from lanes import last_figures
 
 GROUP, PORT, IN_PORT = "239.77.9.5", 5004, 6100
 WAYS = {"rtp": f"rtp://127.0.0.1:{PORT}", "rist": f"rist://127.0.0.1:{PORT}", "group": f"rtp://{GROUP}:{PORT}?interface=lo"}
 MOST = 1.10
-
-
-def last_line(path):
-    with open(path) as file:
-        return json.loads(file.read().strip().splitlines()[-1])
 
 
 def run(tools, host, work, url, repair, latency, chosen):
@@ -47,7 +42,7 @@ def run(tools, host, work, url, repair, latency, chosen):
     start, end = source.began + 2.5, source.ended - 1.2
     for process in (sender, receiver):
         process.stop(signal.SIGINT)
-    figures = last_line(stats)
+    figures = last_figures(stats)
     return {"cpu": receiver.cpu(start, end) / ((end - start) * chosen["rate"] / 1000), "rss": receiver.megabytes(),
             "lost": figures["lost"], "asked": figures["requestsOut"], "received": figures["received"]}
 
@@ -88,9 +83,7 @@ def main(tools, words):
         host.close()
         shutil.rmtree(work, ignore_errors=True)
     about["load at end"] = os.getloadavg()[0]
-    print("## Conditions\n")
-    for key, value in about.items():
-        print(f"- {key}: {value}")
+    tools.show_conditions(about)
     print(f"- {chosen['rate']:g} Mbit/s, {chosen['seconds']:g} s\n")
     print("| way, latency | repair | CPU-s/Gbit | peak MB | latency x rate, MB | lost |\n|---|---|---|---|---|---|")
     missed = 0

@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 
-from lanes import IN_PORT, Lane
+from lanes import IN_PORT, Lane, last_figures
 
 GROUP, PORT = "239.77.9.9", 5004
 # The subtype of the message that marks a request to the own segment; see the WireProtocol page.
@@ -147,12 +147,10 @@ def real(tools, lane, chosen, own):
     for receiver in receivers:
         receiver.wait(5)
     lane.down()
-    with open(lane.file("heard.json")) as file:
-        heard = json.loads(file.read().strip().splitlines()[-1])
+    heard = last_figures(lane.file("heard.json"))
     totals = {"lost": 0, "recovered": 0, "recoveredByNeighbour": 0, "received": 0}
     for host in range(2, count + 2):
-        with open(lane.file(f"stats{host}")) as file:
-            figures = json.loads(file.read().strip().splitlines()[-1])
+        figures = last_figures(lane.file(f"stats{host}"))
         for key in totals:
             totals[key] += figures[key]
     waited, times = (sum(end[part] - start[part] for start, end in zip(before, after)) for part in (0, 1))

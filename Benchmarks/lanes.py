@@ -8,6 +8,12 @@ IN_PORT, OUT_PORT, FAR_PORT = 5000, 6000, 7000
 NEAR, FAR = "10.7.0.1", "10.7.0.2"
 
 
+def last_figures(path):
+    """The last line of a file of statistics: how it all ended."""
+    with open(path) as file:
+        return json.loads(file.read().strip().splitlines()[-1])
+
+
 class Home:
     """This process's own network."""
     enter = []
@@ -66,8 +72,7 @@ class Lane:
         return self.start(0, [words + (["-r"] if rtp else [])], "stamp.json")
 
     def figures(self):
-        with open(self.file("figures")) as file:
-            return json.loads(file.read().strip().splitlines()[-1])
+        return last_figures(self.file("figures"))
 
     def down(self):
         """Ends all; the emulator first says its figures."""

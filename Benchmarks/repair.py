@@ -256,9 +256,7 @@ def main(tools, words):
     about.update(seed=chosen["seed"], megabits=chosen["rate"], datagrams=chosen["count"])
     if chosen["long"]:
         about["long"] = f"{chosen['long']} datagrams at {chosen['long-rate']:g} Mbit/s, alone"
-    print("## Conditions\n")
-    for key, value in about.items():
-        print(f"- {key}: {value}")
+    tools.show_conditions(about)
     show(results)
     if chosen["json"]:
         with open(chosen["json"], "w") as file:

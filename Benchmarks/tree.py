@@ -352,8 +352,8 @@ def measure(tools, tree, options, path, sent):
         if now >= next_look:
             found, next_look = tree.tree(), now + 5
             known = known or found
-            if depths(found):
-                looks.append(max(depths(found)))
+            if levels := depths(found):
+                looks.append(max(levels))
         if now - first < options["seconds"] - 1:
             after, seen = source.sent(), now
         if now - first > options["seconds"] + 60:
