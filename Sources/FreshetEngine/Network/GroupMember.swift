@@ -97,6 +97,9 @@ final class GroupMember {
         if isActive { deadline = link.deadline }
     }
 
+    /// True when a packet that another member sends again fills a hole.
+    func wants(_ sequenceNumber: UInt16, now: Instant) -> Bool { link.node.wants(sequenceNumber, now: now) }
+
     /// A control datagram came from anybody; `isSource` when it is the source's.
     func read(
         _ bytes: RawSpan, from sender: SocketAddress, isSource: Bool, ssrc: UInt32, now: Instant

@@ -206,7 +206,10 @@ final class StreamReceiver {
             return takeAnswer(packet, context: &context)
         }
         var flags: PacketFlags = .hasSequence
-        if isNeighboursRepair(path, sender, header) {
+        if let member = path.member, isNeighboursRepair(member, path, sender, header) {
+            guard member.wants(header.sequenceNumber, now: context.now) else {
+                return context.drop(packet, .duplicate)
+            }
             flags.insert(.isFromNeighbour)
         } else if !path.selector.isChosen(sender, ssrc, arrival) {
             let isValid =
@@ -317,14 +320,13 @@ final class StreamReceiver {
         parity.take(packet.bytes, context: &context)
     }
 
-    /// True for a packet of the stream that another member of the group sends again: only its SSRC says so, and only a
-    /// hole takes it in.
+    /// True for a packet of the stream that another member of the group sends again: only its SSRC says so.
     @inline(__always)
     private func isNeighboursRepair(
-        _ path: ReceivingPath, _ sender: SocketAddress, _ header: RTPHeader
+        _ member: GroupMember, _ path: ReceivingPath, _ sender: SocketAddress, _ header: RTPHeader
     ) -> Bool {
-        guard header.ssrc & 1 != 0, let member = path.member else { return false }
-        return member.isActive && hasSource && header.sourceSSRC == ssrc && sender != path.selector.sender
+        header.ssrc & 1 != 0 && member.isActive && hasSource && header.sourceSSRC == ssrc
+            && sender != path.selector.sender
     }
 
     /// With several paths, another source is followed only when the one there is has fallen silent on all others.
