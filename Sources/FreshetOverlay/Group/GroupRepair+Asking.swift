@@ -2,6 +2,11 @@ import FreshetCore
 
 // What a member misses: when it asks, whom, and what keeps it from asking.
 extension GroupRepair {
+    /// From here on an elected member asks its segment first: about two of three packets that it missed were there.
+    /// With one of two a second request would go out for every other loss, and those who did not hear the first would
+    /// ask meanwhile.
+    private static var helpful: UInt8 { 128 }
+
     /// The most halvings of the window of waits.
     static var silenceLimit: UInt8 { 6 }
 
@@ -50,8 +55,9 @@ extension GroupRepair {
         }
         guard election.isElected else { return .segment }
         guard let heard = neighbourHeard, now - heard < .seconds(10) else { return .group }
-        if groupRole.isCaller { return hasSegmentHelped && segmentHelp >= 64 ? .segment : .group }
-        return segmentHelp >= 64 || random.chance(1, in: 8) ? .segment : .group
+        let isHelpful = segmentHelp >= GroupRepair.helpful
+        if groupRole.isCaller { return hasSegmentHelped && isHelpful ? .segment : .group }
+        return isHelpful || random.chance(1, in: 8) ? .segment : .group
     }
 
     private mutating func isCaller(_ scope: RepairScope) -> Bool {
