@@ -4,7 +4,7 @@ import Testing
 
 /// Rows and columns of parity (SMPTE ST 2022-1), made by one program and used by another, while the media
 /// between them lose one packet in twenty.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct ParityPeersTests {
     private let caps = "application/x-rtp,media=video,clock-rate=90000,encoding-name=MP2T,payload=33"
 

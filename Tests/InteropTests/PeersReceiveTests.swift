@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What Freshet sends, others receive.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct PeersReceiveTests {
     /// A program that writes the very bytes it gets.
     enum ExactPeer: String, CaseIterable, Sendable {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What others send, Freshet receives.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct PeersSendTests {
     /// A program that sends a file, and how.
     enum Sender: String, CaseIterable, Sendable {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// RIST Simple Profile with the programs that people have, over a link that loses 5 % each way.
-@Suite(.serialized, .timeLimit(.minutes(15)))
+@Suite(.serialized, .timeLimit(.minutes(15)), .judgedUndisturbed)
 struct RISTTests {
     private static let link = "loss=5% delay=10"
     private static let ffmpeg = ["ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "error", "-y"]

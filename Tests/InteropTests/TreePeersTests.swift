@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Plain players at any point of a relay tree.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct TreePeersTests {
     /// A program that plays, what it writes, and how much of it must be there.
     private struct Player {

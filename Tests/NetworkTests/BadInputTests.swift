@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What is wrong is said in one sentence, with the right exit status.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct BadInputTests {
     /// Expects one sentence on standard error that has all of `words` in it.
     private func expect(_ status: Int32, _ words: [String], from arguments: [String]) async throws {

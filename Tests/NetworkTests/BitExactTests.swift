@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A transport stream arrives as it was, byte for byte, and both commands end by themselves.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct BitExactTests {
     @Test(
         "Any transport stream is recorded bit by bit over RTP",

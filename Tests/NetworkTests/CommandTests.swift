@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The command line as a person meets it.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct CommandTests {
     @Test(
         "Every command has a page that shows how to use it",

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `freshet coordinate` and `freshet top` as a person starts them.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct CoordinateTests {
     private let scratch: Scratch
 

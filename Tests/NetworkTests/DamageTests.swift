@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Hostile and unlucky networks: what is good arrives all the same.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct DamageTests {
     @Test("A hundred thousand damaged datagrams a second do a recorder and its stream no harm")
     func storm() async throws {

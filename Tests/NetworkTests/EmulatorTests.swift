@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Bad networks made by `freshet emulate`, with real processes at both ends.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct EmulatorTests {
     /// Sends a stream through a lossy proxy and records it; gives the recording and the link's figures.
     private func record(

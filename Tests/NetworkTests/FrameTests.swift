@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Media that is not a transport stream: every coded frame arrives, none is changed, and all keep their time.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct FrameTests {
     @Test(
         "Every frame of any container arrives in .ts, .mkv and .mp4, unchanged and in time",

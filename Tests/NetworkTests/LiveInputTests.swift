@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A source that makes its stream while it is sent.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct LiveInputTests {
     @Test("What a program writes to a pipe in real time is sent as it comes, byte for byte")
     func pipe() async throws {

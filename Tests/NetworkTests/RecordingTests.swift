@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Recordings that are interrupted stay readable.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct RecordingTests {
     /// Starts a sender of ten seconds and a recorder of it; gives both when about `seconds` were recorded.
     private func begin(

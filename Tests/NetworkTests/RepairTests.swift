@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Streams over links that lose, with real processes at both ends: what is lost comes again in time.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct RepairTests {
     /// A link of 50 ms there and back that loses alike both ways, and what repair may cost there.
     struct Point: Sendable, CustomTestStringConvertible {

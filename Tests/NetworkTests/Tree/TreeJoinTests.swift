@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// How long those wait who join a stream that is under way.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(10)), .judgedUndisturbed)
 struct TreeJoinTests {
     @Test("The first packet comes within 2.5 round trips of the connection")
     func firstPacket() async throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Relay trees through the kernel's own NAT: who can forward does, who cannot is a leaf.
-@Suite(.timeLimit(.minutes(10)))
+@Suite(.timeLimit(.minutes(10)), .judgedUndisturbed)
 struct TreeNatTests {
     private let clip = TestMedia.clip("clip.ts")
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Relay trees of real processes.
-@Suite(.timeLimit(.minutes(15)))
+@Suite(.timeLimit(.minutes(15)), .judgedUndisturbed)
 struct TreeTests {
     private let clip = TestMedia.clip("clip.ts")
 
