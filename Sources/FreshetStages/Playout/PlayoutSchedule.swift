@@ -7,12 +7,16 @@ public import FreshetCore
 /// never by more than 500 parts per million of the time that passes, so that the spacing of packets stays the
 /// source's own (0.65 µs off at most for packets 1.3 ms apart). When the clock is off by more than half the
 /// latency, and by 20 ms at least, the schedule steps: it would take too long to get there, and packets would
-/// come too late.
+/// come too late. In its first second it steps back already by 2 ms: what comes first may have waited until a neighbour
+/// was found (ARP; RFC 4861), and the viewer would pay for that with half a minute of more latency than asked for.
 public struct PlayoutSchedule: Sendable {
     private static let timeConstant = Nanoseconds.seconds(4).count
     private static let slewDivisor: Int64 = 2000
     /// While a latency that has become shorter is reached: half a percent faster than the source.
     private static let hasteDivisor: Int64 = 200
+    /// How long a schedule is at its beginning, in media time, and by how much it may be late then.
+    private static let beginningTicks: Int64 = 27_000_000
+    private static let beginningLimit: Int64 = 2_000_000
 
     /// How long after the earliest possible arrival a packet is due.
     public private(set) var latency: Nanoseconds
@@ -29,6 +33,7 @@ public struct PlayoutSchedule: Sendable {
     private var lastMedia = MediaTime(ticks: 0)
     private var lastDue = Instant.zero
     private var hasLast = false
+    private var beginningEnd: Int64 = .min
 
     /// A schedule that starts when the first packet is due.
     public init(latency: Nanoseconds) {
@@ -63,7 +68,9 @@ public struct PlayoutSchedule: Sendable {
         let span = (media.ticks &- lastMedia.ticks) &* 1000 / 27
         let plain = lastDue.nanoseconds &+ span &+ clock.driftSpan(span)
         let error = target.nanoseconds &- plain
-        if error.magnitude > UInt64(stepLimit) || mustWait && error > 0 {
+        if error.magnitude > UInt64(stepLimit) || mustWait && error > 0
+            || error < -PlayoutSchedule.beginningLimit && media.ticks < beginningEnd
+        {
             return Plan(media: media, due: target, span: span, step: error)
         }
         let divisor = isHasty && error < 0 ? PlayoutSchedule.hasteDivisor : PlayoutSchedule.slewDivisor
@@ -91,6 +98,7 @@ public struct PlayoutSchedule: Sendable {
         } else if plan.span <= 0 {
             return
         }
+        if !hasLast { beginningEnd = plan.media.ticks &+ PlayoutSchedule.beginningTicks }
         hasLast = true
         mustWait = false
         lastMedia = plan.media

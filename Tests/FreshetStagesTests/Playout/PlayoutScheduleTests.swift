@@ -86,6 +86,22 @@ import Testing
         #expect(moved.signum() == step.signum() && (8_000_000...14_000_000).contains(abs(moved)), "\(moved)")
     }
 
+    // Until a neighbour's address is known packets wait for it, and then come together: more than the latency of them here.
+    @Test func `a stream whose first packets waited on the way is not late for long`() throws {
+        var source = SteadySource(seed: 15)
+        var packets = source.journey(4000)
+        let start = packets[0].arrival + 400_000_000
+        for index in packets.indices {
+            packets[index].arrival = max(packets[index].arrival, start + Int64(index) * 300_000)
+        }
+        let bench = try play(packets)
+        #expect(bench.seen.map(\.sequence) == Array(0..<4000))
+        #expect(bench.context.counters[.underruns] == 0)
+        for index in stride(from: 1100, to: 4000, by: 100) {
+            #expect(abs(delay(bench, index, source) - 203_000_000) < 3_000_000, "\(index)")
+        }
+    }
+
     @Test func aLongChangeOfRouteIsOneStep() throws {
         var source = SteadySource(seed: 4)
         var packets = source.journey(20_000)
