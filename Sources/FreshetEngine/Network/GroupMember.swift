@@ -97,8 +97,10 @@ final class GroupMember {
         if isActive { deadline = link.deadline }
     }
 
-    /// True when a packet that another member sends again fills a hole.
-    func wants(_ sequenceNumber: UInt16, now: Instant) -> Bool { link.node.wants(sequenceNumber, now: now) }
+    /// Another member sends a packet again; true when it fills a hole here.
+    func noteNeighboursRepair(_ sequenceNumber: UInt16, now: Instant) -> Bool {
+        link.node.noteNeighboursRepair(sequenceNumber, now: now)
+    }
 
     /// A control datagram came from anybody; `isSource` when it is the source's.
     func read(

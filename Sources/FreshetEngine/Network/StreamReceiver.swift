@@ -207,7 +207,7 @@ final class StreamReceiver {
         }
         var flags: PacketFlags = .hasSequence
         if let member = path.member, isNeighboursRepair(member, path, sender, header) {
-            guard member.wants(header.sequenceNumber, now: context.now) else {
+            guard member.noteNeighboursRepair(header.sequenceNumber, now: context.now) else {
                 return context.drop(packet, .duplicate)
             }
             flags.insert(.isFromNeighbour)
