@@ -218,9 +218,9 @@ public struct GroupRepair: ~Copyable {
     /// ``note(_:isLocal:now:)`` does with such a packet, for who has no packet at hand.
     public mutating func noteForeignRepair(_ sequence: Int64, now: Instant) { noteRepair(sequence, now: now) }
 
-    /// Somebody else than the source sends the packet again whose number ends in `sequenceNumber`. True when it fills a hole
-    /// here and is to be taken: nothing else is taken from others, so that nobody replaces what the source is still to send,
-    /// or makes its numbers look as if they began again. Of one that is here it is only noted that it passed.
+    /// Somebody else than the source sends the packet again whose number ends in `sequenceNumber`. True when it fills a
+    /// hole here and is to be taken: nothing else is taken from others, so that nobody replaces what the source is still
+    /// to send, or makes its numbers look as if they began again. Of one that is here it is only noted that it passed.
     public mutating func noteNeighboursRepair(_ sequenceNumber: UInt16, now: Instant) -> Bool {
         guard let sequence = near(sequenceNumber), let highest, sequence <= highest else { return false }
         if holes.index(of: sequence) != nil { return true }
