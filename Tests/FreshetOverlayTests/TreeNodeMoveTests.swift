@@ -66,8 +66,8 @@ import Testing
 
     private func at(_ milliseconds: Int64) -> Instant { .zero + .milliseconds(milliseconds) }
 
-    /// When many are gone at once the coordinator hears of it while backups are still being called in vain.
-    @Test func aSilentParentIsToldOfBeforeAnyBackupHasAnswered() {
+    /// A node that receives from member 2 until 110 ms, and has member 3 for a backup.
+    private func child() -> TreeNode {
         var node = node(limit: 0)
         var order = AssignMessage()
         order.stripes = StripeSet(0)
@@ -85,13 +85,42 @@ import Testing
             _ = node.note(1_001 + Int64(number), from: link, now: at(20 + Int64(number) * 10))
         }
         while node.nextMessage() != nil {}
-        pass(&node, until: at(230))
+        return node
+    }
+
+    /// True when `node` has told the coordinator that member 2 is silent, and nothing else of the kind.
+    private func tellsOfSilence(_ node: inout TreeNode) -> Bool {
         var said: [ControlMessage] = []
         while let message = node.nextMessage() { if case .moved = message { said.append(message) } }
-        let silent = MovedMessage(
-            stripes: StripeSet(0), from: MemberID(2), to: .none, reason: .silence)
-        #expect(said == [.moved(silent)])
+        let silent = MovedMessage(stripes: StripeSet(0), from: MemberID(2), to: .none, reason: .silence)
+        return said == [.moved(silent)]
+    }
+
+    /// When many are gone at once the coordinator hears of it while backups are still being called in vain.
+    @Test func aSilentParentIsToldOfBeforeAnyBackupHasAnswered() {
+        var node = child()
+        pass(&node, until: at(230))
+        let isTold = tellsOfSilence(&node)
+        #expect(isTold)
         #expect(node.parent(of: 0) == MemberID(2))
+    }
+
+    /// On a machine that has stood still everybody seems silent to everybody. Member 2 is to be missed at 210 ms.
+    @Test(arguments: [(220, 240), (270, 330), (400, 500)] as [(Int64, Int64)])
+    func whoWasHeldUpItselfGivesItsParentAsLongAgainAndNoLonger(called: Int64, excused: Int64) {
+        for isThere in [true, false] {
+            var node = child()
+            node.advance(to: at(called))
+            if isThere {
+                _ = node.note(1_011, from: node.link(to: TreeNodeMoveTests.address(2)), now: at(called + 10))
+            }
+            pass(&node, until: at(excused - 1))
+            let isTold = tellsOfSilence(&node)
+            #expect(!isTold)
+            pass(&node, until: at(excused + 5))
+            let isToldLater = tellsOfSilence(&node)
+            #expect(isToldLater == !isThere)
+        }
     }
 
     @Test func whoIsDisplacedKeepsItsPlaceUntilItGoesAndNotForLong() {

@@ -162,10 +162,28 @@ extension TreeNode {
     /// When the parent, if it says nothing more until then, is to be replaced.
     private func parentDeadline(_ stripe: Int) -> Instant {
         let gaps = Nanoseconds(configuration.silentGapCount * stripes[stripe].gap)
-        let silence = stripes[stripe].heard + max(configuration.silenceLimit, gaps)
-        guard let since = stripes[stripe].stayingSince else { return silence }
-        let stay = configuration.stayLimit + configuration.stayStep * stripes[stripe].stayLevel
-        return min(silence, since + stay)
+        var deadline = stripes[stripe].heard + max(configuration.silenceLimit, gaps)
+        if let since = stripes[stripe].stayingSince {
+            let stay = configuration.stayLimit + configuration.stayStep * stripes[stripe].stayLevel
+            deadline = min(deadline, since + stay)
+        }
+        return max(deadline, stripes[stripe].excusedUntil)
+    }
+
+    /// A node that was called so late has been held up…
+    private static let punctuality = Nanoseconds.milliseconds(5)
+    /// …and its parent may be for a little longer.
+    private static let leastExcuse = Nanoseconds.milliseconds(20)
+
+    /// Who was itself held up when it was to miss its parent cannot know whether that was silent, or held up as well: the
+    /// parent has as long again, once. On a machine that has stood still for a moment a whole tree would change places.
+    private mutating func excuses(_ stripe: Int, since deadline: Instant) -> Bool {
+        let late = now - deadline
+        guard late > TreeNode.punctuality, stripes[stripe].excusedUntil <= stripes[stripe].heard else {
+            return false
+        }
+        stripes[stripe].excusedUntil = now + min(configuration.silenceLimit, max(late, TreeNode.leastExcuse))
+        return true
     }
 
     private mutating func watch(_ stripe: Int) {
@@ -177,6 +195,7 @@ extension TreeNode {
             if isServed, stripes[stripe].reason == nil { return }
             return callBackup(stripe, reason: stripes[stripe].reason ?? .silence)
         }
+        if excuses(stripe, since: deadline) { return }
         suspect(stripe)
     }
 

@@ -20,6 +20,8 @@ struct UpstreamStripe {
     var nextBackup = 0
     /// The parent's last packet or pulse.
     var heard = Instant.zero
+    /// Before this the parent is not missed: the node was itself held up when it was to be.
+    var excusedUntil = Instant.zero
     /// When the parent was last heard, and when its silence was noticed; `nil` while nobody is missed.
     var missed: (since: Instant, noticed: Instant)?
     /// The last packet from anybody.
