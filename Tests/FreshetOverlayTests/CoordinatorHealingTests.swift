@@ -43,6 +43,35 @@ import Testing
         #expect(bench.coordinator.record(of: bench.member(relay)) != nil)
     }
 
+    /// `member` says that it has gone to `parent` by itself.
+    private func move(_ bench: CoordinatorBench, _ member: UInt32, to parent: UInt32) {
+        guard let from = bench.parent(member), from != bench.member(parent) else { return }
+        let moved = MovedMessage(
+            stripes: StripeSet(0), from: from, to: bench.member(parent), reason: .handover)
+        bench.say(.moved(moved), member)
+    }
+
+    /// Seventy that only one too deep can feed do not hide the one behind them for whom there is a better place.
+    @Test func whoIsTooDeepIsFoundBehindManyThatAreBeyondHelp() {
+        let bench = CoordinatorBench()
+        _ = bench.join(.source, children: 2)
+        let near = bench.join(children: 2) { $0.reach = .mapped }
+        let relay = bench.join(children: 1)
+        let wide = bench.join(children: 400)
+        move(bench, wide, to: relay)
+        let early = (0..<2).map { _ in bench.join { $0.forwards = false } }
+        for leaf in early { move(bench, leaf, to: near) }
+        for _ in 0..<70 { _ = bench.join { $0.reach = .closed } }
+        let late = bench.join { $0.forwards = false }
+        func depth() -> Int? { bench.coordinator.depth(of: bench.member(late), stripe: 0) }
+        // All are tried until they are given up.
+        for _ in 0..<300 { bench.pass(.milliseconds(500)) }
+        #expect(depth() == 3)
+        for leaf in early { bench.say(.leave(LeaveMessage()), leaf) }
+        for _ in 0..<20 { bench.pass(.milliseconds(500)) }
+        #expect(depth() == 2)
+    }
+
     @Test func nobodyIsSentToOneWhoseParentGivesNoSign() {
         let bench = CoordinatorBench()
         let far = NetworkCoordinate(x: 50_000, y: 0, height: 1_000, errorPerMille: 40)

@@ -80,6 +80,8 @@ public struct Coordinator: ~Copyable {
     var deep: [MemberID] = []
     /// When they were last looked for.
     var deepSought = Instant.zero
+    /// The index at which the next look begins.
+    var deepPlace = 0
     var promotionTokens: Int64 = 0
     var promotionRenewed = Instant.zero
     var lastEra: UInt32

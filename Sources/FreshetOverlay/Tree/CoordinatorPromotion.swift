@@ -55,7 +55,7 @@ extension Coordinator {
 
     /// A tree is looked through for members that are too deep so often…
     private static let deepInterval = Nanoseconds.seconds(1)
-    /// …until so many are found.
+    /// …until so many are found; the next look goes on there.
     private static let deepFindCount = 64
 
     /// Finds members that hang too deep though no move of their own has put them there: the group has shrunk, a branch was
@@ -64,12 +64,14 @@ extension Coordinator {
         guard now - deepSought >= Coordinator.deepInterval, settledAt == nil else { return }
         deepSought = now
         let usual = usualDepth
-        var found = 0
-        for member in records.indices where found < Coordinator.deepFindCount {
+        var left = Coordinator.deepFindCount
+        for _ in records.indices where left > 0 {
+            let member = deepPlace < records.count ? deepPlace : 0
+            deepPlace = member + 1
             let depth = Int(forest[member, records[member].home ?? 0].depth)
             guard depth > usual, depth < Forest.detached, !records[member].isRemoved else { continue }
             flattenLater(member)
-            found += 1
+            left -= 1
         }
     }
 
