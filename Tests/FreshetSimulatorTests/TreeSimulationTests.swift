@@ -51,19 +51,34 @@ struct TreeSimulationTests {
         }
     }
 
-    /// Below fan-outs of 4 a hundred fit into four levels; one more is granted.
-    @Test("Relays that stop hearing for a moment do not leave a small tree deeper than need be")
-    func flatness() throws {
+    /// A hundred with four places each. Below fan-outs of 4 they fit into four levels; one more is granted.
+    private func hundred(_ more: String, duration: Int) throws -> TreeScenario {
         var plan = try scenario(
-            "\"uplinks\": \"equal\", strike: \"deaf\", at: \"8s\", lasting: \"400ms\", every: \"1500ms\"",
-            duration: 40)
+            "\"uplinks\": \"equal\", at: \"8s\", lasting: \"400ms\", \(more)", duration: duration)
         plan.nodeCount = 99
         plan.children = 4
         plan.sourceChildren = 4
         plan.roundTrip = .milliseconds(2)
         plan.limits.depth = 5
+        return plan
+    }
+
+    @Test("Relays that stop hearing for a moment do not leave a small tree deeper than need be")
+    func flatness() throws {
+        let plan = try hundred("strike: \"deaf\", every: \"1500ms\"", duration: 40)
         for seed in [4, 9] as [UInt64] {
             #expect(TreeResult(running: plan, seed: seed).violation == nil, "seed \(seed)")
+        }
+    }
+
+    @Test("A machine that holds a small tree up for a moment leaves it whole, one level deeper at most")
+    func heldUp() throws {
+        var plan = try hundred("packets: 200, strike: \"stall\", every: \"30s\"", duration: 12)
+        plan.limits.depth = 6
+        for seed in 1...4 as ClosedRange<UInt64> {
+            let result = TreeResult(running: plan, seed: seed)
+            #expect(result.violation == nil, "seed \(seed)")
+            #expect(result.totals.moveCount > 0)
         }
     }
 

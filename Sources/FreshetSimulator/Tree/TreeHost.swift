@@ -31,6 +31,8 @@ struct TreeHost: ~Copyable {
     var pleadedAt = Instant.zero
     /// Since when it has more children than its line carries; `nil` while it has not.
     var isOverSince: Instant?
+    /// It does nothing until then.
+    var stalledUntil = Instant.zero
     /// It hears nothing.
     var isDeaf = false
     /// It did not for a while: its gaps are its own.

@@ -38,6 +38,9 @@ public struct TreeScenario: Sendable {
         case relays
         /// Relays stop hearing, one every `every`, and are well again after `lasting`.
         case deaf
+        /// Everybody is held up at once, for half of `lasting` to one and a half of it, once every `every`: as on one
+        /// machine with too much to do.
+        case stall
     }
 
     /// A mistake planted on purpose, to show that a checker finds it.

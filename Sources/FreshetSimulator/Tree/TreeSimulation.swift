@@ -53,6 +53,8 @@ struct TreeSimulation: ~Copyable {
     static let loopLimit = Nanoseconds.milliseconds(750)
     var totals = TreeTotals()
     var violation: Violation?
+    /// When the last of those that are held up goes on.
+    var stallEnd = Instant.zero
     var sourceSecond: Int64 = 0
     var events: UInt64 = 0
 
@@ -122,6 +124,7 @@ struct TreeSimulation: ~Copyable {
         let end = Instant.zero + scenario.duration
         while let event = queue.popFirst(through: end) {
             now = event.time
+            if now < stallEnd, waits(event) { continue }
             handle(event)
             if violation != nil { break }
         }

@@ -82,6 +82,9 @@ extension TreeSimulation {
                 queue.insert(.remedy, at: now + scenario.strikeLasting, target: index)
             }
             repeatStrike()
+        case .stall:
+            stall(sorted)
+            repeatStrike()
         case .coordinator:
             stopCoordinator()
             queue.insert(.remedy, at: now + scenario.strikeLasting, target: -1)
@@ -89,6 +92,37 @@ extension TreeSimulation {
                 if let index = anybody() { crash(index, resets: true) }
             }
         }
+    }
+
+    private mutating func stall(_ indexes: [Int32]) {
+        let span = UInt64(scenario.strikeLasting.count)
+        for index in indexes {
+            let until = now + Nanoseconds(Int64(span / 2 + fate.below(span)))
+            hosts[Int(index)].stalledUntil = until
+            stallEnd = max(stallEnd, until)
+        }
+    }
+
+    /// What comes to somebody that is held up waits until that one goes on; the coordinator is on the source's machine.
+    mutating func waits(_ event: Event<TreeEventKind>) -> Bool {
+        var index = Int(event.target)
+        switch event.kind {
+        case .packet, .repair, .late, .stray, .datagram, .repairControl, .message, .emit, .wake: break
+        case .petition, .coordinatorWake, .hangUp: index = 0
+        default: return false
+        }
+        guard isAlive[index], hosts[index].stalledUntil > now else { return false }
+        var until = hosts[index].stalledUntil
+        if event.kind == .wake {
+            guard hosts[index].wakeAt == now, lives[index] == event.cargo else { return false }
+            // What has come is read before the clock is looked at.
+            until = until + .microseconds(1)
+            hosts[index].wakeAt = until
+        } else if event.kind == .coordinatorWake {
+            until = until + .microseconds(1)
+        }
+        queue.insert(event.kind, at: until, target: event.target, cargo: event.cargo, extra: event.extra)
+        return true
     }
 
     private mutating func repeatStrike() {
