@@ -38,6 +38,9 @@ public struct CallerRole: Sendable {
     /// show that they are not.
     public static let sharedStart: UInt8 = sharedLimit + 8
 
+    /// True while the whole segment misses so many of the packets that this member misses that nobody calls.
+    public var areLossesShared: Bool { sharedShare >= CallerRole.sharedLimit }
+
     /// The role in a scope where `limit` callers for one packet are not too many, and losses are shared as often as
     /// `sharedShare` says to begin with.
     public init(limit: UInt8, isCaller: Bool = false, sharedShare: UInt8 = 0) {
@@ -65,7 +68,7 @@ public struct CallerRole: Sendable {
             }
         } else if hole.wasAskedFirst, hole.betterHeard == 0, isAnswered {
             streak = min(streak &+ 1, 64)
-            if streak >= streakNeeded, sharedShare < CallerRole.sharedLimit {
+            if streak >= streakNeeded, !areLossesShared {
                 isCaller = true
                 vainCount = 0
                 streak = 0

@@ -48,6 +48,8 @@ public struct GroupHole: Sendable {
     public var wasAskedFirst = false
     /// It is quiet because of an announcement, not of a request.
     public var wasPromised = false
+    /// The segment is asked only when nobody has asked the group by then.
+    public var yields = false
     /// The segment was told that this member takes care of it.
     public var wasAnnounced = false
     /// The place, in the table of promises, of who made this hole quiet; 255: nobody.

@@ -5,7 +5,7 @@ extension GroupRepair {
     /// From here on an elected member asks its segment first: about two of three packets that it missed were there.
     /// With one of two a second request would go out for every other loss, and those who did not hear the first would
     /// ask meanwhile.
-    private static var helpful: UInt8 { 128 }
+    static var helpful: UInt8 { 128 }
 
     /// The most halvings of the window of waits.
     static var silenceLimit: UInt8 { 6 }
@@ -27,9 +27,12 @@ extension GroupRepair {
             return
         }
         let scope = firstScope(now: now)
-        let wait = reorderWait + waitBeforeAsking(scope, round: 0, noticed: now, now: now)
+        let yields = scope == .segment && yieldsToGroup()
+        let wait = reorderWait + waitBeforeAsking(yields ? .group : scope, round: 0, noticed: now, now: now)
         for sequence in first..<range.upperBound {
-            append(GroupHole(sequence: sequence, noticed: now, due: now + wait, scope: scope))
+            var hole = GroupHole(sequence: sequence, noticed: now, due: now + wait, scope: scope)
+            hole.yields = yields
+            append(hole)
         }
         if election.isElected, reorderWait == .zero { wantsLossNotice = true }
         if wait == .zero { advanceHoles(to: now) }
@@ -45,20 +48,23 @@ extension GroupRepair {
     }
 
     /// Whom a new hole is asked of first: the segment where somebody there answers and is not much farther than the source,
-    /// for neighbours together have more to give than a source that must answer for all. The elected one asks beyond at
-    /// once when its segment seldom had what it missed (but for one in eight, to notice when that changes); the others
-    /// wait for its announcement in that case. One for which the whole group waits asks beyond unless its segment did help:
-    /// who has the packet there hears that, too, and answers.
+    /// for neighbours together have more to give than a source that must answer for all. An elected one for which the whole
+    /// group waits asks beyond at once unless its segment did help: who has the packet there hears that, too, and answers.
     private mutating func firstScope(now: Instant) -> RepairScope {
         guard mode == .multicast, election.hasRepairer, segmentAnswer.smoothed < groupRoundTrip * 2 else {
             return .group
         }
         guard election.isElected else { return .segment }
         guard let heard = neighbourHeard, now - heard < .seconds(10) else { return .group }
-        let isHelpful = segmentHelp >= GroupRepair.helpful
-        if groupRole.isCaller { return hasSegmentHelped && isHelpful ? .segment : .group }
-        return isHelpful || random.chance(1, in: 8) ? .segment : .group
+        return isCaller(.group) && !isSegmentHelpful ? .group : .segment
     }
+
+    /// True for an elected member that seldom found on its segment what it missed: it leaves a new hole to those who ask
+    /// the group, for as long as one waits before asking that. What all have lost is asked for by then, and its segment is
+    /// not asked in vain; what nobody asked for may be there.
+    private func yieldsToGroup() -> Bool { election.isElected && !isSegmentHelpful }
+
+    private var isSegmentHelpful: Bool { segmentHelp >= GroupRepair.helpful }
 
     private mutating func isCaller(_ scope: RepairScope) -> Bool {
         if scope == .segment { return election.isElected || segmentRole.isCaller }
@@ -100,7 +106,11 @@ extension GroupRepair {
         if scope == .segment { factor = factor &* segmentStretch.factor }
         // What comes after the wait: the answer, and on the segment a round beyond it where it has none.
         var after = measured + measured / 4
-        if scope == .segment { after = after + groupRoundTrip + groupRoundTrip / 4 }
+        if scope == .segment {
+            after = after + groupRoundTrip + groupRoundTrip / 4
+        } else if election.isElected {
+            after = after + quietTime(.segment)
+        }
         let slack = noticed + configuration.latency - now
         let useful = trip.count > 0 ? (slack - after).count / trip.count : factor
         // Below three round trips too many would ask before they hear each other; once asked for, a packet
@@ -108,7 +118,9 @@ extension GroupRepair {
         let least = measured.count * min(base, round == 0 && !isRare ? 3 : 1)
         var window = max(trip.count * min(factor, useful), least)
         if scope == .group { window >>= Int64(silentLosses) }
-        return NackBackoff.draw(window: Nanoseconds(window), groupSize: size, random: &random)
+        let wait = NackBackoff.draw(window: Nanoseconds(window), groupSize: size, random: &random)
+        // Where the whole segment misses most of what is missed, the elected member's announcement is waited for as well.
+        return scope == .segment && round == 0 && segmentRole.areLossesShared ? wait + measured : wait
     }
 
     /// How long to wait for the repair after a request of one's own or of another.
@@ -147,6 +159,7 @@ extension GroupRepair {
         var hole = holes[index]
         switch hole.phase {
         case .waiting:
+            if hole.yields, shouldLeaveSegment(hole, now: now) { enterGroup(&hole) }
             let trip = hole.scope == .segment ? segmentAnswer.smoothed : groupAnswer.smoothed
             // An answer that cannot come in time is not asked for: quiet up to the end.
             if mode == .digest || hole.noticed + configuration.latency - now < trip / 4 {
@@ -170,7 +183,10 @@ extension GroupRepair {
             judge(hole, isAnswered: false)
             // Somebody took care of it before: few miss it still.
             let isRare = hole.rounds > 0 && (hole.heard > 0 || hole.suppressions > 0)
+            // Who has left the group the time to ask has waited enough.
+            var hasWaited = false
             if hole.scope == .segment, shouldLeaveSegment(hole, now: now) {
+                hasWaited = hole.yields
                 enterGroup(&hole)
             }
             hole.phase = .waiting
@@ -178,7 +194,7 @@ extension GroupRepair {
             // The best of those who asked the group asks again for all; the others hear it before their waits end.
             let isBest = hole.scope == .group && hole.asks > 0 && hole.betterHeard == 0
             let wait: Nanoseconds =
-                isBest && mode == .multicast
+                isBest && mode == .multicast || hasWaited
                 ? .zero
                 : waitBeforeAsking(
                     hole.scope, round: hole.rounds, isRare: isRare, mayCall: hole.betterHeard == 0,
@@ -204,6 +220,7 @@ extension GroupRepair {
 
     private func enterGroup(_ hole: inout GroupHole) {
         hole.scope = .group
+        hole.yields = false
         hole.rounds = 0
         hole.asks = 0
         hole.heard = 0
@@ -257,7 +274,7 @@ extension GroupRepair {
     /// Nobody asked for `hole` although there was time for an answer: what is believed of the group's size and round trip,
     /// by the source's word or by the word of those who report to it, keeps everybody waiting for too long.
     private mutating func noteSilence(_ hole: GroupHole) {
-        guard mode == .multicast, hole.scope == .group, hole.asks == 0, hole.heard == 0,
+        guard mode == .multicast, hole.scope == .group || hole.yields, hole.asks == 0, hole.heard == 0,
             hole.suppressions == 0,
             configuration.latency > groupAnswer.smoothed * 2
         else { return }
@@ -276,7 +293,6 @@ extension GroupRepair {
             if isNear {
                 counts.recoveredByNeighbour &+= 1
                 segmentHelp = UInt8(min(255, Int(segmentHelp) &+ 16))
-                hasSegmentHelped = true
                 if isAnswer, hole.scope == .segment { segmentAnswer.note(now - hole.askedAt) }
             } else {
                 counts.recoveredBySource &+= 1
@@ -299,7 +315,13 @@ extension GroupRepair {
         guard let index = holes.index(of: sequence) else { return hearLate(sequence, ask, now: now) }
         guard let place = promisePlace(of: &ask, now: now) else { return }
         var hole = holes[index]
-        if hole.scope == .group, ask.scope == .segment { return }
+        if ask.scope == .segment, hole.scope == .group { return }
+        if ask.scope == .segment, hole.yields {
+            // The segment is asked by another: what it has comes before the wait ends.
+            enterGroup(&hole)
+            holes[index] = hole
+            return
+        }
         if hole.scope == .segment, ask.scope == .group {
             // That another segment asks the group says nothing to one that is being asked here, but to the
             // elected member: the packet was lost above both.

@@ -96,7 +96,8 @@ extension GroupRepair {
         for index in 0..<holes.count where holes[index].scope == scope {
             var hole = holes[index]
             let isRipe =
-                hole.phase == .asking || hole.phase == .waiting && now - hole.noticed >= reorderWait
+                hole.phase == .asking
+                || hole.phase == .waiting && !hole.yields && now - hole.noticed >= reorderWait
             guard isRipe, entries.append(hole.sequence) else { continue }
             if hole.asks == 0 {
                 hole.wasAskedFirst = hole.heard == 0

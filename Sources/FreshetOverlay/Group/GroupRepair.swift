@@ -66,9 +66,8 @@ public struct GroupRepair: ~Copyable {
     /// The group's round trip as the source last said.
     var groupRoundTrip: Nanoseconds
     var sizeEstimate: SizeEstimate
-    /// Of 255: how often asking the segment helped of late.
-    var segmentHelp: UInt8 = 255
-    var hasSegmentHelped = false
+    /// Of 255: how often the segment had of late what this member missed. The first time decides.
+    var segmentHelp = GroupRepair.helpful - 1
     var reorderWait: Nanoseconds
     var sourcePeer: Peer?
     var isSourceSpecific = false

@@ -7,17 +7,17 @@ import Testing
 @Suite struct GroupRepairCallerTests {
     static let roundTrip = Nanoseconds.milliseconds(100)
 
-    /// A source, and `islands` of three members each that may serve.
-    static func islands(_ islands: Int, seed: UInt64, estimate: UInt64) -> GroupBench {
+    /// A source, and `islands` of `size` members each that may serve.
+    static func islands(_ islands: Int, of size: Int = 3, seed: UInt64, estimate: UInt64) -> GroupBench {
         let bench = GroupBench(seed: seed)
         bench.backbone = roundTrip / 5
         bench.add(delay: roundTrip / 4) { $0.groupSizeEstimate = estimate }
-        for index in 0..<islands * 3 {
-            bench.add(island: 1 + index / 3, delay: .milliseconds(1)) {
+        for index in 0..<islands * size {
+            bench.add(island: 1 + index / size, delay: .milliseconds(1)) {
                 $0.serves = true
                 $0.historyCapacity = 64
                 $0.groupSizeEstimate = estimate
-                $0.segmentSizeEstimate = 3
+                $0.segmentSizeEstimate = UInt64(size)
             }
         }
         bench.start()
