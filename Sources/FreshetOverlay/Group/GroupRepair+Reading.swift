@@ -21,8 +21,7 @@ extension GroupRepair {
                 if let mark = SegmentMark(packet) {
                     // It was not meant to come this far.
                     if !isLocal { return }
-                    ask.scope = .segment
-                    if mark.patience > 0 { ask.patience = .microseconds(Int64(mark.patience) * 10) }
+                    ask.note(mark)
                 } else {
                     readMessage(packet, from: peer, isLocal: isLocal, isBelieved: isBelieved, now: now)
                 }
@@ -34,6 +33,27 @@ extension GroupRepair {
                 if RTPHeader.originalSSRC(ssrc) == mediaSSRC { noteSource(peer) }
             }
         }
+        catchUp(to: now)
+    }
+
+    /// Does what ``read(_:from:isLocal:isFromSource:now:)`` does with the datagram that `request` was read from.
+    public mutating func hear(_ request: HeardRequest, now: Instant) {
+        if request.ask.isLocal { neighbourHeard = now }
+        if request.mediaSSRC == mediaSSRC {
+            if request.ask.ssrc == configuration.ssrc { return }
+            var ask = request.ask
+            for sequence in sequences(of: request.entry) { hear(sequence, &ask, now: now) }
+        }
+        catchUp(to: now)
+    }
+
+    /// Looks at what ``hear(_:now:)`` will look at, and changes nothing. Who is to tell thousands of nodes of the same
+    /// request looks at a few of them first: their memory comes at once then, not one after the other.
+    public mutating func glance(at request: HeardRequest) -> Bool {
+        answers.isPending(endingIn: request.entry.packetID)
+    }
+
+    private mutating func catchUp(to now: Instant) {
         if let due = holes.nextDue, due <= now { advanceHoles(to: now) }
         answers.advance(to: now)
     }
@@ -212,6 +232,12 @@ struct Ask {
     init(peer: Peer, isLocal: Bool) {
         self.peer = peer
         self.isLocal = isLocal
+    }
+
+    /// The datagram is for the asker's segment.
+    mutating func note(_ mark: SegmentMark) {
+        scope = .segment
+        if mark.patience > 0 { patience = .microseconds(Int64(mark.patience) * 10) }
     }
 }
 

@@ -78,6 +78,9 @@ public struct PendingAnswers: ~Copyable {
         return false
     }
 
+    /// True when the place of the packets whose numbers end in `sequence` has an answer pending.
+    mutating func isPending(endingIn sequence: UInt16) -> Bool { entries[place(Int64(sequence))].isPending }
+
     /// A repair of `sequence` was heard: nothing is left to answer. Gives the time since the request when
     /// that was the only one, which tells how long answers take.
     public mutating func noteRepair(_ sequence: Int64, now: Instant) -> Nanoseconds? {
