@@ -109,6 +109,7 @@ public struct GroupHoles: ~Copyable {
 
     /// The place of the hole `sequence`; `nil` when that packet is not missing.
     public func index(of sequence: Int64) -> Int? {
+        if openCount == 0 { return nil }
         let place = firstIndex(from: sequence)
         guard place < ring.count, ring[place].sequence == sequence, ring[place].phase != .closed else {
             return nil

@@ -37,31 +37,42 @@ public struct GroupStanding: Sendable {
 /// Everything is bounded and taken at start: holes, packets held, answers pending, peers remembered, and
 /// what repair may cost.
 public struct GroupRepair: ~Copyable {
-    /// The parameters, as given.
-    public let configuration: GroupConfiguration
-    /// What was done and seen.
-    public internal(set) var counts = GroupCounts()
+    // What every packet and request looks at stands together and comes first: a host with thousands of nodes mostly waits
+    // for their memory.
+    var highest: Int64?
     /// The stream's SSRC, retransmission bit clear.
     public internal(set) var mediaSSRC: UInt32
-
-    var random: PRNG
+    var hasAskingHoles = false
+    var wantsLossNotice = false
+    var wantsAdvice = false
+    var isSourceSpecific = false
+    var receivedSinceReport: UInt32 = 0
+    var missingSinceReport: UInt32 = 0
+    var nextAdvice: Instant?
+    var nextDigest: Instant?
+    var neighbourHeard: Instant?
     var holes: GroupHoles
-    var highest: Int64?
-    var held: HeldPackets
     var answers: PendingAnswers
+    var held: HeldPackets
     var allowance: RepairAllowance
-    var askers: AskerTable
-    var promises = PromiseTable()
     var election: LocalRepairer
     var reportClock = ReportClock()
+    var segmentAnswer: AnswerTime
+    /// The parameters, as given.
+    public let configuration: GroupConfiguration
+    var askers: AskerTable
+    var settled = SettledHoles()
+
+    var random: PRNG
+    /// What was done and seen.
+    public internal(set) var counts = GroupCounts()
+    var promises = PromiseTable()
     var census: GroupCensus
     var segmentRole = CallerRole(limit: 2, sharedShare: CallerRole.sharedStart)
     var groupRole = CallerRole(limit: 1)
-    var settled = SettledHoles()
     var segmentStretch = WindowStretch()
     /// Losses that went by without a word of anybody, less those that did not: halvings of the window of waits.
     var silentLosses: UInt8 = 0
-    var segmentAnswer: AnswerTime
     var groupAnswer: AnswerTime
     /// The group's round trip as the source last said.
     var groupRoundTrip: Nanoseconds
@@ -70,22 +81,13 @@ public struct GroupRepair: ~Copyable {
     var segmentHelp = GroupRepair.helpful - 1
     var reorderWait: Nanoseconds
     var sourcePeer: Peer?
-    var isSourceSpecific = false
     var advice: GroupAdvice?
     var adviceHeard = Instant.zero
     var wasNamed = false
     var hasDrawnRole = false
     var hasOffered = false
-    var neighbourHeard: Instant?
-    var nextAdvice: Instant?
     var namedCaller: UInt32 = 0
     var hasGroupCaller = false
-    var wantsAdvice = false
-    var nextDigest: Instant?
-    var hasAskingHoles = false
-    var wantsLossNotice = false
-    var receivedSinceReport: UInt32 = 0
-    var missingSinceReport: UInt32 = 0
     var receptionLoss: UInt32 = 0
 
     /// A node in the role that `configuration` says. `random` gives it waits of its own: two members of a

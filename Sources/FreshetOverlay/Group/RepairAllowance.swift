@@ -41,10 +41,10 @@ public struct AskerTable: Sendable {
         var seenAt: Int64 = 0
     }
 
-    private var entries: InlineArray<16, Entry> = .init(repeating: Entry())
     private var mediaCount: Int64 = 0
     private let perMille: Int64
     private let limit: Int64
+    private var entries: InlineArray<16, Entry> = .init(repeating: Entry())
 
     /// An asker may ask for `perMille` in a thousand packets of media, and `burst` at once.
     public init(perMille: Int, burst: Int) {

@@ -15,8 +15,10 @@ struct SettledHoles {
         var wasAsked = false
     }
 
-    private var entries: InlineArray<16, Entry> = .init(repeating: Entry())
+    /// None is newer than this one: most requests are for packets that nothing is known of here.
+    private var newest = Int64.min
     private var next = 0
+    private var entries: InlineArray<16, Entry> = .init(repeating: Entry())
 
     /// `hole` is closed; gives the one that is forgotten for it, about which no more will be heard.
     mutating func settle(_ hole: GroupHole) -> Entry? {
@@ -26,11 +28,13 @@ struct SettledHoles {
             requestCount: UInt8(clamping: Int(hole.asks) &+ Int(hole.heard)), betterHeard: hole.betterHeard,
             wasAsked: hole.scope == .segment ? hole.asks > 0 : hole.asks == 1 && hole.rounds <= 1)
         next = (next &+ 1) % 16
+        newest = max(newest, hole.sequence)
         return old.sequence == .min ? nil : old
     }
 
     /// True when `sequence` is among the last. Changes nothing; who is not asked where it stands is copied first.
     mutating func contains(_ sequence: Int64) -> Bool {
+        if sequence > newest { return false }
         let entries = entries.span
         for index in 0..<16 where entries[index].sequence == sequence { return true }
         return false

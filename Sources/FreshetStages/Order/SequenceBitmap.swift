@@ -35,6 +35,9 @@ struct SequenceBitmap {
     mutating func markRun(_ first: Int64, count: Int) {
         let end = first &+ Int64(count)
         var position = max(first, end &- mask &- 1)
+        let mask = mask
+        // Looked at once whether the words are this bitmap's own, not for each.
+        var words = words.mutableSpan
         while position < end {
             let bits = min(64 &- (position & 63), end &- position)
             let low: UInt64 = bits == 64 ? .max : (1 << UInt64(bits)) &- 1
@@ -44,7 +47,7 @@ struct SequenceBitmap {
             words[word] = (words[word] & below) | low << UInt64(position & 63)
             position &+= bits
         }
-        if end &- 1 > highest { highest = end &- 1 }
+        highest = max(highest, end &- 1)
     }
 
     @inline(__always)
