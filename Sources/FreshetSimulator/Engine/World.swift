@@ -29,6 +29,8 @@ struct World<Node: Host & ~Copyable>: ~Copyable {
     let passings: UnsafeMutablePointer<PassingLog>
     /// Members of a class that were told of a datagram at once.
     var told: [Int32] = []
+    /// What looks at hosts found, which nobody wants to know; it keeps them from being optimised away.
+    var glances = 0
     let repairsInGroup: Bool
 
     /// The world of `scenario`; all chance comes from `seed`.

@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetOverlay
 import FreshetWire
 
 /// The last step: a datagram at those it goes to, one or a whole class at once.
@@ -93,7 +94,7 @@ extension World where Node: ~Copyable {
                 }
             }
         }
-        if number >= net.groups[group].sweptThrough + logs[group].capacity / 2 { sweep(group) }
+        if number >= net.groups[group].sweptThrough + logs[group].capacity * 5 / 8 { sweep(group) }
     }
 
     /// Keeps the packet for those asleep.
@@ -112,6 +113,7 @@ extension World where Node: ~Copyable {
         let excusedCount = told.count
         members.list(into: &told, onlyAttentive: passing != nil)
         for place in excusedCount..<told.count {
+            if (place - excusedCount) % Self.glanceCount == 0 { glance(from: place, members) }
             let member = Int(told[place])
             let index = members.firstAttachment + Int32(member)
             let isSender = net.attachments[Int(index)].node == cargo.sender
@@ -125,8 +127,30 @@ extension World where Node: ~Copyable {
         if !isKept { return noteTrifle(passing, cargo, members) }
         keep(passing, cargo, group)
         for place in told.indices { members.passedCount[Int(told[place])] = passings[group].end }
-        if passings[group].end >= members.sweptCount + PassingLog.capacity / 2 { sweep(group) }
+        if passings[group].end >= members.sweptCount + PassingLog.capacity * 5 / 8 { sweep(group) }
     }
+
+    /// So many members are looked at together.
+    private static var glanceCount: Int { 8 }
+
+    /// Looks at the next of those who are to be told. Ten thousand hosts are more than the caches hold: looked at one right
+    /// after the other they are all fetched at once, while each for itself waits for all that it is told.
+    private mutating func glance(from start: Int, _ members: MemberGroup) {
+        let places = start..<min(start + Self.glanceCount, told.count)
+        for place in places { glances &+= (nodes + node(place, members)).pointee.glance() ? 1 : 0 }
+        let group = Int(net.attachments[Int(members.firstAttachment)].group)
+        let log = UnsafePointer(passings + group)
+        for place in places {
+            let node = node(place, members)
+            for index in members.passedCount[Int(told[place])]..<log.pointee.end {
+                if case .request(let request) = log.pointee.note(index).content {
+                    glances &+= (nodes + node).pointee.glance(at: request) ? 1 : 0
+                }
+            }
+        }
+    }
+
+    private func node(_ place: Int, _ members: MemberGroup) -> Int { Int(members.firstNode + told[place]) }
 
     /// Inattentive members heard what changes nothing for them.
     private mutating func noteTrifle(
@@ -159,17 +183,21 @@ extension World where Node: ~Copyable {
 
     /// Keeps what inattentive members are told later.
     private mutating func keep(_ passing: Passing, _ cargo: borrowing Cargo, _ group: Int) {
-        var repaired: Int64 = -1
-        switch passing {
-        case .request, .trifle: break
-        case .repair(let number): repaired = number
-        }
         let members = net.groups[group]
-        let path = net.segments[Int(members.segment)].path
         let note = PassingLog.Note(
-            time: now, newest: members.last, peer: PeerNumber.make(node: cargo.sender, path: path),
-            isLocal: isLocal(cargo.sender, members.segment), repaired: repaired)
+            time: now, newest: members.last, content: content(of: passing, cargo, members.segment))
         (passings + group).pointee.append(note, cargo.packet)
+    }
+
+    private func content(
+        of passing: Passing, _ cargo: borrowing Cargo, _ segment: Int32
+    ) -> PassingLog.Content {
+        if case .repair(let number) = passing { return .repair(number) }
+        let peer = PeerNumber.make(node: cargo.sender, path: net.segments[Int(segment)].path)
+        let isLocal = isLocal(cargo.sender, segment)
+        let request = HeardRequest(
+            cargo.packet.bytes, from: Peer(UInt32(bitPattern: peer)), isLocal: isLocal)
+        return request.map { .request($0) } ?? .control(peer: peer, isLocal: isLocal)
     }
 
     /// True when `sender` is on `segment`.
@@ -247,43 +275,17 @@ extension World where Node: ~Copyable {
     mutating func catchUp(_ node: Int32) {
         guard let (group, member) = sleeper(node) else { return }
         let members = net.groups[group]
-        if members.passedCount[member] < passings[group].end { recall(node, group, member) }
-        pass(through: members.last, node, group, member)
-    }
-
-    /// Tells a node asleep of the packets through `last`, which came in order.
-    @inline(__always)
-    private mutating func pass(through last: Int64, _ node: Int32, _ group: Int, _ member: Int) {
-        let told = net.groups[group].toldThrough[member]
-        if told >= last { return }
-        net.groups[group].toldThrough[member] = last
+        let told = members.toldThrough[member]
+        let passed = members.passedCount[member]
+        let end = passings[group].end
+        if told >= members.last, passed >= end { return }
+        members.toldThrough[member] = max(told, members.last)
+        members.passedCount[member] = end
         let run = PacketRun(
-            first: told + 1, count: Int(last - told), clock: net.stations[Int(node)].clock,
+            first: told + 1, count: Int(max(0, members.last - told)), clock: net.stations[Int(node)].clock,
             log: UnsafePointer(logs + group))
-        call(node) { $0.passRun(run, &$1) }
-    }
-
-    /// Tells a node of the datagrams that passed while it was asleep, each after the packets before it.
-    private mutating func recall(_ node: Int32, _ group: Int, _ member: Int) {
-        let log = passings + group
-        let clock = net.stations[Int(node)].clock
-        var index = net.groups[group].passedCount[member]
-        let end = log.pointee.end
-        net.groups[group].passedCount[member] = end
-        while index < end {
-            let note = log.pointee.note(index)
-            if note.repaired < 0 { pass(through: note.newest, node, group, member) }
-            line.now = clock.reading(at: note.time)
-            line.host = node
-            if note.repaired >= 0 {
-                (nodes + Int(node)).pointee.passRepair(note.repaired, &line)
-            } else {
-                log.pointee.withDatagram(index) {
-                    (nodes + Int(node)).pointee.passNote($0, from: note.peer, isLocal: note.isLocal, &line)
-                }
-            }
-            index += 1
-        }
+        let slept = Slept(run: run, passings: UnsafePointer(passings + group), passed: passed..<end)
+        call(node) { $0.catchUp(slept, &$1) }
     }
 
     /// The class and place of a node that is there and asleep; `nil` for all others.
@@ -316,14 +318,19 @@ extension World where Node: ~Copyable {
         members.setAnswerer(standing.answerer, of: member)
     }
 
-    /// Tells all members asleep what they slept through.
+    /// Tells the members asleep who were told nothing for long what they slept through: most hear something now and then.
     mutating func sweep(_ group: Int) {
         let members = net.groups[group]
-        for member in 0..<members.count where members.isPresent[member] {
+        let through = members.last - logs[group].capacity / 2
+        let count = passings[group].end - PassingLog.capacity / 2
+        for member in 0..<members.count
+        where members.isPresent[member]
+            && (members.toldThrough[member] < through || members.passedCount[member] < count)
+        {
             catchUp(members.firstNode + Int32(member))
         }
-        members.sweptThrough = members.last
-        members.sweptCount = passings[group].end
+        members.sweptThrough = through
+        members.sweptCount = count
     }
 
     /// Tells those who were not told of packet `number` yet what they slept through.

@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetOverlay
 import FreshetWire
 
 /// What runs at a place of the simulated network: it turns datagrams and time into datagrams and deliveries,
@@ -15,18 +16,17 @@ protocol Host: ~Copyable {
     mutating func read(_ packet: borrowing Packet, from peer: Int32, _ line: inout HostLine)
     /// The time is `line.now`.
     mutating func advance(_ line: inout HostLine)
-    /// Media packets that reached the host in order while ``isQuiet``; does what that many calls of
-    /// ``receive(_:from:_:)`` would have done.
-    mutating func passRun(_ run: PacketRun, _ line: inout HostLine)
+    /// Media packets that reached the host in order while it was quiet, and datagrams that it only takes note of: does what
+    /// that many calls of ``receive(_:from:_:)`` and ``read(_:from:_:)``, each at its time, would have done.
+    mutating func catchUp(_ slept: Slept, _ line: inout HostLine)
+    /// Looks at what ``catchUp(_:_:)`` looks at, of one datagram or beside those: it changes nothing, and what it gives
+    /// means nothing.
+    mutating func glance() -> Bool
+    mutating func glance(at request: HeardRequest) -> Bool
     /// The end: what is held goes to the player, and a goodbye on the wire.
     mutating func finish(_ line: inout HostLine)
     /// How it stands after what it was told.
     mutating func standing() -> HostStanding
-    /// A repair of packet `number`, which it has, passed at `line.now`, while it left answers to another.
-    mutating func passRepair(_ number: Int64, _ line: inout HostLine)
-    /// A datagram of control passed then, of which it only takes note.
-    mutating func passNote(
-        _ packet: borrowing Packet, from peer: Int32, isLocal: Bool, _ line: inout HostLine)
 }
 
 /// How a host stands.

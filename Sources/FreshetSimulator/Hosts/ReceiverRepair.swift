@@ -65,6 +65,15 @@ struct ReceiverRepair: ~Copyable {
             now: now)
     }
 
+    /// A request came that was read already.
+    mutating func hear(_ request: HeardRequest, now: Instant) {
+        group.value?.pointee.hear(request, now: now)
+    }
+
+    mutating func glance(at request: HeardRequest) -> Bool {
+        group.value?.pointee.glance(at: request) ?? false
+    }
+
     mutating func advance(to now: Instant) {
         unicast.value?.pointee.advance(to: now)
         group.value?.pointee.advance(to: now)

@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetOverlay
 
 /// A source or a receiver of one stream: one of the two is there. (Two berths and not an enum, whose payload
 /// would be moved out and back at every call.)
@@ -28,23 +29,19 @@ struct StreamHost: Host, ~Copyable {
         receiver.value?.pointee.advance(&line)
     }
 
-    mutating func passRun(_ run: PacketRun, _ line: inout HostLine) {
-        receiver.value?.pointee.passRun(run, &line)
+    mutating func catchUp(_ slept: Slept, _ line: inout HostLine) {
+        receiver.value?.pointee.catchUp(slept, &line)
+    }
+
+    mutating func glance() -> Bool { receiver.value?.pointee.standing().isQuiet ?? false }
+
+    mutating func glance(at request: HeardRequest) -> Bool {
+        receiver.value?.pointee.glance(at: request) ?? false
     }
 
     mutating func finish(_ line: inout HostLine) {
         source.value?.pointee.finish(&line)
         receiver.value?.pointee.finish(&line)
-    }
-
-    mutating func passRepair(_ number: Int64, _ line: inout HostLine) {
-        receiver.value?.pointee.passRepair(number, &line)
-    }
-
-    mutating func passNote(
-        _ packet: borrowing Packet, from peer: Int32, isLocal: Bool, _ line: inout HostLine
-    ) {
-        receiver.value?.pointee.passNote(packet, from: peer, isLocal: isLocal, line.now)
     }
 
     mutating func standing() -> HostStanding {

@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetOverlay
 import FreshetStages
 import FreshetWire
 
@@ -43,18 +44,6 @@ struct StreamReceiver: ~Copyable {
         return HostStanding(
             deadline: earliest(order.nextDeadline, asking.nextDeadline),
             isQuiet: !isAhead && (asking.isWaiting || asking.isQuiet), answerer: asking.answerer)
-    }
-
-    /// A repair passed that changes nothing here but what neighbours are answered.
-    mutating func passRepair(_ number: Int64, _ line: inout HostLine) {
-        repair.passRepair(number, line.now)
-        line.checkers.sawAgain()
-    }
-
-    /// A datagram of control passed of which the repair node only takes note.
-    mutating func passNote(_ packet: borrowing Packet, from peer: Int32, isLocal: Bool, _ now: Instant) {
-        let isSource = PeerNumber.node(peer) == blueprint.source
-        repair.read(packet, from: peer, isLocal: isLocal, isFromSource: isSource, now: now)
     }
 
     /// A media packet came.
@@ -190,8 +179,39 @@ struct StreamReceiver: ~Copyable {
         repair.drain(&line)
     }
 
+    /// Looks at what a request concerns.
+    mutating func glance(at request: HeardRequest) -> Bool { repair.glance(at: request) }
+
+    /// Packets came in order, and datagrams passed that change nothing here but what neighbours are answered.
+    mutating func catchUp(_ slept: Slept, _ line: inout HostLine) {
+        var next = slept.run.first
+        for index in slept.passed {
+            let note = slept.passings.pointee.note(index)
+            let now = slept.run.clock.reading(at: note.time)
+            if case .repair(let number) = note.content {
+                repair.passRepair(number, now)
+                line.checkers.sawAgain()
+                continue
+            }
+            if next <= note.newest {
+                passRun(slept.run.part(next, through: note.newest), &line)
+                next = note.newest + 1
+            }
+            switch note.content {
+            case .repair: break
+            case .request(let request): repair.hear(request, now: now)
+            case .control(let peer, let isLocal):
+                let isFromSource = PeerNumber.node(peer) == blueprint.source
+                slept.passings.pointee.withDatagram(index) {
+                    repair.read($0, from: peer, isLocal: isLocal, isFromSource: isFromSource, now: now)
+                }
+            }
+        }
+        if next <= slept.run.last { passRun(slept.run.part(next, through: slept.run.last), &line) }
+    }
+
     /// Many packets came in order, while nothing was missing or behind a gap.
-    mutating func passRun(_ run: PacketRun, _ line: inout HostLine) {
+    private mutating func passRun(_ run: PacketRun, _ line: inout HostLine) {
         guard waiting == nil, reorder.standing().prospect == .pass, repair.standing().isQuiet else {
             return passSingly(run, &line)
         }

@@ -57,6 +57,12 @@ struct PacketRun {
     /// The last one's number.
     var last: Int64 { first + Int64(count) - 1 }
 
+    /// The packets from `first` to `last` of these.
+    @inline(__always)
+    func part(_ first: Int64, through last: Int64) -> PacketRun {
+        PacketRun(first: first, count: Int(last - first + 1), clock: clock, log: log)
+    }
+
     /// When packet `number` came, by the host's clock.
     @inline(__always)
     func arrival(of number: Int64) -> Instant { clock.reading(at: log.pointee.arrival(of: number)) }

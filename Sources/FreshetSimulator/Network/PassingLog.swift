@@ -1,4 +1,5 @@
 import FreshetCore
+import FreshetOverlay
 
 /// Datagrams that passed a class of members and say nothing to those who miss nothing: they are told later, all
 /// together, when something is said to them that does.
@@ -11,12 +12,18 @@ struct PassingLog: ~Copyable {
         var time: Instant
         /// The newest media packet of the class at that moment.
         var newest: Int64
-        /// Who sent it, as the members know him.
-        var peer: Int32
-        /// It came from the members' own segment.
-        var isLocal: Bool
-        /// The packet that it repairs; -1 for a datagram of control.
-        var repaired: Int64
+        var content: Content
+    }
+
+    /// What a datagram says.
+    enum Content {
+        /// It repairs this packet.
+        case repair(Int64)
+        /// It asks for packets; read once, as all in the class hear it.
+        case request(HeardRequest)
+        /// Something else, to be read by each. `peer`: who sent it, as the members know him; `isLocal`: it came from their
+        /// own segment.
+        case control(peer: Int32, isLocal: Bool)
     }
 
     /// Datagrams that are remembered; members are told before they are forgotten.
@@ -37,11 +44,11 @@ struct PassingLog: ~Copyable {
 
     deinit { notes.deallocate() }
 
-    /// Keeps what `note` says of `datagram`, and the datagram if it is one of control.
+    /// Keeps what `note` says of `datagram`, and the datagram if each is to read it.
     mutating func append(_ note: Note, _ datagram: borrowing Packet) {
         let place = Int(end & (PassingLog.capacity - 1))
         (notes + place).initialize(to: note)
-        if note.repaired < 0 { datagrams.put(datagram.share(), at: place) }
+        if case .control = note.content { datagrams.put(datagram.share(), at: place) }
         end += 1
     }
 
@@ -49,9 +56,18 @@ struct PassingLog: ~Copyable {
     @inline(__always)
     func note(_ index: Int64) -> Note { notes[Int(index & (PassingLog.capacity - 1))] }
 
-    /// Looks at the bytes of datagram `index`, which is one of control.
+    /// Looks at datagram `index`, which each is to read.
     @inline(__always)
     func withDatagram(_ index: Int64, _ body: (borrowing Packet) -> Void) {
         _ = datagrams.withElement(Int(index & (PassingLog.capacity - 1)), body)
     }
+}
+
+/// What a member of a class slept through: packets that came in order, and between them datagrams that passed.
+struct Slept {
+    /// All of the packets; there may be none.
+    let run: PacketRun
+    let passings: UnsafePointer<PassingLog>
+    /// Which of the datagrams in the log.
+    let passed: Range<Int64>
 }
