@@ -140,10 +140,16 @@ enum RepairBench {
         return result
     }
 
+    /// What ``request(_:_:)`` says of the round trip.
+    static let toldRoundTrip = Nanoseconds.milliseconds(20)
+
     static func request(_ base: Int64, _ entries: [RepairEntry]) -> [UInt8] {
         compound {
             $0.write(
-                RepairRequest(senderSSRC: 7, mediaSSRC: ssrc, spacing: 20, roundTrip: 200, base: base),
+                RepairRequest(
+                    senderSSRC: 7, mediaSSRC: ssrc, spacing: 20,
+                    roundTrip: RepairRequest.tenths(toldRoundTrip),
+                    base: base),
                 entries: entries.span)
         }
     }

@@ -69,6 +69,14 @@ import Testing
         #expect(policy.plan(slack: .milliseconds(200), spent: 0, isFirst: true, bursts).choice == .askTwice)
     }
 
+    @Test func burstsAreMetByFewCopies() {
+        let policy = RepairPolicy()
+        let slack = Nanoseconds.milliseconds(150)
+        let apart = policy.plan(slack: slack, spent: 4, isFirst: false, link(5))
+        let bursts = policy.plan(slack: slack, spent: 4, isFirst: false, link(5, burst: 5))
+        #expect(apart.quarterCopies > 12 && bursts.quarterCopies == 12)
+    }
+
     @Test func requestsToOthersAreCopies() {
         let plan = RepairPolicy().plan(
             slack: .milliseconds(150), spent: 0, isFirst: true, link(10, once: false))

@@ -21,10 +21,42 @@ import Testing
             sender.read(RepairBench.request(1010, [entry(0, mask: 5)]).span.bytes, from: Peer(1), now: now)
         }
         #expect(RepairBench.repairs(&sender, pool: pool, now).map(\.number).sorted() == [1010, 1011, 1013])
-        sender.read(RepairBench.request(1010, [entry(0, round: 1)]).span.bytes, from: Peer(1), now: now)
-        #expect(RepairBench.repairs(&sender, pool: pool, now).map(\.number) == [1010])
-        sender.read(RepairBench.request(1010, [entry(0)]).span.bytes, from: Peer(2), now: now)
-        #expect(RepairBench.repairs(&sender, pool: pool, now).map(\.peer) == [Peer(2)], "each peer by itself")
+        let later = now + RepairBench.toldRoundTrip
+        sender.read(RepairBench.request(1010, [entry(0, round: 1)]).span.bytes, from: Peer(1), now: later)
+        #expect(RepairBench.repairs(&sender, pool: pool, later).map(\.number) == [1010])
+        sender.read(RepairBench.request(1010, [entry(0)]).span.bytes, from: Peer(2), now: later)
+        #expect(
+            RepairBench.repairs(&sender, pool: pool, later).map(\.peer) == [Peer(2)], "each peer by itself")
+        sender.reset()
+    }
+
+    @Test func aRoundBegunWhileTheAnswerToTheLastIsUnderWayWaits() {
+        var sender = RepairBench.sender()
+        RepairBench.feed(&sender, 1000...1099, pool: pool, from: RepairBench.instant(0))
+        let first = RepairBench.instant(100)
+        sender.read(RepairBench.request(1010, [entry(0)]).span.bytes, from: Peer(1), now: first)
+        #expect(RepairBench.repairs(&sender, pool: pool, first).count == 1)
+        // The first requests of the round before were lost: it was answered late, and the next was due already.
+        let again = RepairBench.request(1010, [entry(0, round: 1)])
+        let due = first + RepairBench.toldRoundTrip
+        for early in [first, first + .milliseconds(10), due - .microseconds(1)] {
+            sender.read(again.span.bytes, from: Peer(1), now: early)
+            #expect(RepairBench.repairs(&sender, pool: pool, early).isEmpty)
+        }
+        sender.read(again.span.bytes, from: Peer(1), now: due)
+        #expect(RepairBench.repairs(&sender, pool: pool, due).map(\.number) == [1010])
+        sender.reset()
+    }
+
+    @Test func aRoundThatHasNoTimeToWaitDoesNot() {
+        var sender = RepairBench.sender()
+        RepairBench.feed(&sender, 1000...1099, pool: pool, from: RepairBench.instant(0))
+        let first = RepairBench.instant(100)
+        sender.read(RepairBench.request(1010, [entry(0)]).span.bytes, from: Peer(1), now: first)
+        #expect(RepairBench.repairs(&sender, pool: pool, first).count == 1)
+        let last = RepairEntry(offset: 0, round: 1, quarterCopies: 4, window: 300)
+        sender.read(RepairBench.request(1010, [last]).span.bytes, from: Peer(1), now: first)
+        #expect(RepairBench.repairs(&sender, pool: pool, first).map(\.number) == [1010])
         sender.reset()
     }
 

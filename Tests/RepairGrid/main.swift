@@ -36,7 +36,7 @@ for point in RepairPoint.grid where only.isEmpty || point.name.contains(only) {
     let seconds = Double(packets) / Double(scenario.rate)
     let choices = outcome.receiver
     print(
-        text(Double(scenario.link.loss) / 10_000, 0, 5), text(Double(scenario.link.burst), 0, 5),
+        text(Double(scenario.link.loss) / 10_000, 0, 5), text(Double(point.burst), 0, 5),
         text(Double(scenario.roundTrip.count) / 1e6, 0, 5),
         text(Double(point.quarters) / 4, 2, 6) + "xRTT",
         text(outcome.lossPerMillion, 2, 12), text(outcome.repairPercent, 2, 8),

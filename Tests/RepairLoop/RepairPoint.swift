@@ -25,7 +25,8 @@ public struct RepairPoint: Sendable {
         scenario.roundTrip = .milliseconds(roundTrip)
         scenario.latency = Nanoseconds(roundTrip * quarters * 250_000)
         scenario.link.loss = lossPercent * 10_000
-        scenario.link.burst = burst
+        // By time, as `scripts/bench repair` has it: the sparse way back fares like the media.
+        if burst > 1 { scenario.link.burstTime = Nanoseconds(Int64(burst) * 1_000_000_000 / scenario.rate) }
         return scenario
     }
 

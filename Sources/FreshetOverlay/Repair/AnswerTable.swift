@@ -1,5 +1,20 @@
 internal import FreshetCore
 
+/// How long a round that was asked for too soon waits: who asks again within a round trip of the last answer cannot have
+/// missed that one yet.
+struct RoundHoldOff {
+    /// The peer's round trip; zero: it does not know it.
+    var roundTrip: Nanoseconds
+    /// How long from now an answer is of use.
+    var window: Nanoseconds
+
+    /// True when a round begun `elapsed` after the last answer is to be asked for once more; never where most of the
+    /// time left would go by.
+    func holds(since elapsed: Nanoseconds) -> Bool {
+        elapsed < roundTrip && roundTrip - elapsed < window / 2
+    }
+}
+
 /// What was answered to whom: so that a request heard twice is answered once.
 ///
 /// A fixed table, two places to a key; an older answer gives way, and the worst that follows is one repair too many.
@@ -31,10 +46,16 @@ struct AnswerTable: Sendable {
         return (answers[first].at <= answers[second].at ? first : second, false)
     }
 
-    /// Notes an answer in `round`; false when that round, or a later one, was answered before.
-    mutating func take(_ sequence: Int64, peer: UInt32, round: Int32, now: Instant) -> Bool {
+    /// Notes an answer in `round`; false when that round, or a later one, was answered before, and while the peer can
+    /// wait until the `holdOff` since its last answer is over.
+    mutating func take(
+        _ sequence: Int64, peer: UInt32, round: Int32, holdOff: RoundHoldOff, now: Instant
+    ) -> Bool {
         let place = place(sequence, peer)
-        if place.isFound, answers[place.index].round >= round { return false }
+        if place.isFound {
+            let answer = answers[place.index]
+            if answer.round >= round || holdOff.holds(since: now - answer.at) { return false }
+        }
         answers[place.index] = Answer(sequence: sequence, peer: peer, round: round, at: now)
         return true
     }

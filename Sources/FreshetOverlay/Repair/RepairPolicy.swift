@@ -81,6 +81,9 @@ public struct RepairPolicy: Sendable {
     public var parityFrom = 80_000
     /// The most copies in the last round.
     public var copyLimit = 8
+    /// The most in a later round where losses come in bursts: what strikes one copy strikes those near it, so that few
+    /// far apart serve better than many.
+    public var copyLimitInBursts = 3
 
     /// The policy with the default goals.
     public init() {}
@@ -117,7 +120,8 @@ public struct RepairPolicy: Sendable {
         let isParity = isOnly && isParityBetter(loss: loss, window: slack - link.soonest, wanted, link)
         var quarters = isParity ? parityQuarters(loss: loss) : wanted - spent
         if rounds > 1 { quarters -= 4 * (copyLimit + 3 * (rounds - 2)) }
-        quarters = max(4, min(quarters, 4 * copyLimit, limit))
+        let most = link.burst > 1 && !isFirst ? copyLimitInBursts : copyLimit
+        quarters = max(4, min(quarters, 4 * most, limit))
         if rounds > 1 { return planEarly(quarters, rounds: rounds, slack: slack, loss: loss, link) }
         let window = slack - link.soonest
         let asks =

@@ -122,9 +122,10 @@ extension RepairReceiver {
         holes[index] = hole
     }
 
-    /// Time between two copies of one packet: two packets, or half as long again as a burst of loss lasts.
+    /// Time between two copies of one packet: two packets, or four bursts of loss, of which one in fifty lasts as long. The
+    /// source sends them closer where there is less time.
     func spacing(_ link: RepairPolicy.Link) -> Nanoseconds {
-        let packets = link.burst > 1 ? Int64(link.burst) * 3 / 2 + 1 : 2
+        let packets = link.burst > 1 ? Int64(link.burst) * 4 : 2
         return Nanoseconds(min(max(meanInterval, 10_000) * packets, 200_000_000))
     }
 

@@ -83,12 +83,15 @@ extension RepairSender {
         var sequence = base &+ Int64(entry.offset)
         var mask = UInt32(entry.lostMask) << 1 | 1
         let window = RepairRequest.span(tenths: entry.window)
+        let holdOff = RoundHoldOff(roundTrip: peers[place].toldRoundTrip, window: window)
         while mask != 0 {
             if mask & 1 != 0, mayAsk(sequence, place, now) {
                 let peer = peers[place].peer.number
                 if isUnderWay(sequence, place, now) {
                     statistics.repeated += 1
-                } else if answers.take(sequence, peer: peer, round: Int32(entry.round), now: now) {
+                } else if answers.take(
+                    sequence, peer: peer, round: Int32(entry.round), holdOff: holdOff, now: now)
+                {
                     answer(sequence, entry, spacing, window, place, now)
                 } else {
                     statistics.repeated += 1

@@ -307,6 +307,14 @@ final class GroupBench {
         drain(0)
     }
 
+    /// The source sends packet `sequence` and its neighbours, two milliseconds apart.
+    func sendAround(_ sequence: Int64) {
+        for number in sequence - 1...sequence + 1 {
+            send(number)
+            run(to: now + .milliseconds(2))
+        }
+    }
+
     /// Every node is called for the first time.
     func start() {
         for index in members.indices {

@@ -30,10 +30,7 @@ import Testing
         _ sequence: Int64, of bench: GroupBench, meddle: () -> Void = {}
     ) -> (leave: Int64, requests: Int) {
         bench.isLost = { number, _ in number == sequence }
-        for number in sequence - 1...sequence + 1 {
-            bench.send(number)
-            bench.run(to: bench.now + .milliseconds(2))
-        }
+        bench.sendAround(sequence)
         bench.run(to: bench.now + roundTrip * 19 / 10)
         meddle()
         bench.run(to: bench.now + .milliseconds(700))

@@ -53,10 +53,7 @@ import Testing
     /// Packet `sequence` is lost for `member` alone.
     private static func lose(_ sequence: Int64, for member: Int, of bench: GroupBench) {
         bench.isLost = { $0 == sequence && $1 == member }
-        for number in sequence - 1...sequence + 1 {
-            bench.send(number)
-            bench.run(to: bench.now + .milliseconds(2))
-        }
+        bench.sendAround(sequence)
         bench.run(to: bench.now + .milliseconds(900))
     }
 
@@ -69,10 +66,7 @@ import Testing
             // Whoever asked for all has the next packet, and so does not ask for it.
             let callers = bench.members.indices.filter { bench.members[$0].node.counts.groupRequests > 0 }
             bench.isLost = { number, member in number == 1003 && !callers.contains(member) }
-            for number in 1002...1004 as ClosedRange<Int64> {
-                bench.send(number)
-                bench.run(to: bench.now + .milliseconds(2))
-            }
+            bench.sendAround(1003)
             bench.run(to: bench.now + .milliseconds(1200))
             let record = bench.records[1003] ?? LossRecord()
             #expect(record.missing > 100)
