@@ -25,6 +25,7 @@ import shutil
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from lanes import FAR, FAR_PORT, IN_PORT, OUT_PORT, Lane
 from standstills import Standstills
@@ -160,7 +161,8 @@ def undisturbed(lanes, batch, point, chosen, standstills):
 
 def together(lanes, batch, point, chosen):
     """Systems side by side at one point; a row of figures for each."""
-    runs = [Point(lane, system, point, chosen, chosen["seed"]) for lane, system in zip(lanes, batch)]
+    with ThreadPoolExecutor(len(batch)) as pool:
+        runs = list(pool.map(lambda lane, system: Point(lane, system, point, chosen, chosen["seed"]), lanes, batch))
     time.sleep(0.7)
     if chosen["startup"]:
         for run in runs:
@@ -173,7 +175,8 @@ def together(lanes, batch, point, chosen):
         time.sleep(2.5 if point[2] < 15 and point[3] <= 1 else 6)
         for run in runs:
             run.stream()
-    return {run.system: run.finish() for run in runs}
+    with ThreadPoolExecutor(len(runs)) as pool:
+        return dict(zip(batch, pool.map(Point.finish, runs)))
 
 
 def paths(tools, lane, chosen):
