@@ -246,9 +246,9 @@ public struct RepairSender: ~Copyable {
     }
 
     private mutating func spend(_ byteCount: Int, _ place: Int) -> Bool {
-        // A quarter of a second of what is allowed may be saved up.
-        let perQuarter = 250_000_000 / max(meanInterval, 1000) * Int64(byteCount)
-        let limit = max(configuration.budgetFloor, Int(perQuarter) * configuration.budgetPercent / 100)
+        // A second of what is allowed may be saved up.
+        let perSecond = 1_000_000_000 / max(meanInterval, 1000) * Int64(byteCount)
+        let limit = max(configuration.budgetFloor, Int(perSecond) * configuration.budgetPercent / 100)
         return peers[place].budget.spend(
             byteCount, mediaBytes: statistics.mediaBytes, percent: configuration.budgetPercent, limit: limit)
     }
