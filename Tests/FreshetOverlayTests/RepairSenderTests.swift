@@ -30,12 +30,18 @@ import Testing
         sender.reset()
     }
 
-    @Test func aRoundBegunWhileTheAnswerToTheLastIsUnderWayWaits() {
+    /// One that has sent 1000 to 1099 and has answered a request for 1010.
+    private func senderThatAnswered(at instant: Instant) -> RepairSender {
         var sender = RepairBench.sender()
         RepairBench.feed(&sender, 1000...1099, pool: pool, from: RepairBench.instant(0))
+        sender.read(RepairBench.request(1010, [entry(0)]).span.bytes, from: Peer(1), now: instant)
+        #expect(RepairBench.repairs(&sender, pool: pool, instant).count == 1)
+        return sender
+    }
+
+    @Test func aRoundBegunWhileTheAnswerToTheLastIsUnderWayWaits() {
         let first = RepairBench.instant(100)
-        sender.read(RepairBench.request(1010, [entry(0)]).span.bytes, from: Peer(1), now: first)
-        #expect(RepairBench.repairs(&sender, pool: pool, first).count == 1)
+        var sender = senderThatAnswered(at: first)
         // The first requests of the round before were lost: it was answered late, and the next was due already.
         let again = RepairBench.request(1010, [entry(0, round: 1)])
         let due = first + RepairBench.toldRoundTrip
@@ -49,11 +55,8 @@ import Testing
     }
 
     @Test func aRoundThatHasNoTimeToWaitDoesNot() {
-        var sender = RepairBench.sender()
-        RepairBench.feed(&sender, 1000...1099, pool: pool, from: RepairBench.instant(0))
         let first = RepairBench.instant(100)
-        sender.read(RepairBench.request(1010, [entry(0)]).span.bytes, from: Peer(1), now: first)
-        #expect(RepairBench.repairs(&sender, pool: pool, first).count == 1)
+        var sender = senderThatAnswered(at: first)
         let last = RepairEntry(offset: 0, round: 1, quarterCopies: 4, window: 300)
         sender.read(RepairBench.request(1010, [last]).span.bytes, from: Peer(1), now: first)
         #expect(RepairBench.repairs(&sender, pool: pool, first).map(\.number) == [1010])

@@ -87,10 +87,9 @@ extension RepairSender {
         while mask != 0 {
             if mask & 1 != 0, mayAsk(sequence, place, now) {
                 let peer = peers[place].peer.number
-                if isUnderWay(sequence, place, now) {
-                    statistics.repeated += 1
-                } else if answers.take(
-                    sequence, peer: peer, round: Int32(entry.round), holdOff: holdOff, now: now)
+                if !isUnderWay(sequence, place, now),
+                    answers.take(
+                        sequence, peer: peer, round: Int32(entry.round), holdOff: holdOff, now: now)
                 {
                     answer(sequence, entry, spacing, window, place, now)
                 } else {
