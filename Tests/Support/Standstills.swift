@@ -8,7 +8,7 @@ import Synchronization
 public enum Standstills {
     /// What counts as one. The load of the tests themselves delays somebody who has slept by less: the scheduler puts
     /// him before those who compute.
-    public static let leastMilliseconds = 30
+    private static let leastMilliseconds = 30
 
     private static let counter = Atomic<Int>(0)
 

@@ -177,7 +177,8 @@ extension TreeNode {
 
     /// Who was itself held up when it was to miss its parent cannot know whether that was silent, or held up as well: the
     /// parent has as long again, once. On a machine that has stood still for a moment a whole tree would change places.
-    private mutating func excuses(_ stripe: Int, since deadline: Instant) -> Bool {
+    /// - Returns: Whether the parent of `stripe` has been excused now.
+    private mutating func grantExcuse(_ stripe: Int, since deadline: Instant) -> Bool {
         let late = now - deadline
         guard late > TreeNode.punctuality, stripes[stripe].excusedUntil <= stripes[stripe].heard else {
             return false
@@ -195,7 +196,7 @@ extension TreeNode {
             if isServed, stripes[stripe].reason == nil { return }
             return callBackup(stripe, reason: stripes[stripe].reason ?? .silence)
         }
-        if excuses(stripe, since: deadline) { return }
+        if grantExcuse(stripe, since: deadline) { return }
         suspect(stripe)
     }
 

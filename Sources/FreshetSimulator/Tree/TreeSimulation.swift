@@ -124,7 +124,7 @@ struct TreeSimulation: ~Copyable {
         let end = Instant.zero + scenario.duration
         while let event = queue.popFirst(through: end) {
             now = event.time
-            if now < stallEnd, waits(event) { continue }
+            if now < stallEnd, postpone(event) { continue }
             handle(event)
             if violation != nil { break }
         }

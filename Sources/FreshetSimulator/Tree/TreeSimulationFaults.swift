@@ -104,7 +104,8 @@ extension TreeSimulation {
     }
 
     /// What comes to somebody that is held up waits until that one goes on; the coordinator is on the source's machine.
-    mutating func waits(_ event: Event<TreeEventKind>) -> Bool {
+    /// - Returns: Whether `event` has been put off.
+    mutating func postpone(_ event: Event<TreeEventKind>) -> Bool {
         var index = Int(event.target)
         switch event.kind {
         case .packet, .repair, .late, .stray, .datagram, .repairControl, .message, .emit, .wake: break
