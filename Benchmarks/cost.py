@@ -6,9 +6,9 @@
 One host (network namespace), its loopback: a sender that answers requests and its stream on the second core, the receiver,
 which plays to /dev/null, on the first. Ways: RTP to one receiver, RIST, and RTP to a group. CPU is user and system seconds
 of the receiver while the stream flows, by the gigabits that came; memory is its peak resident set, beside what the latency
-holds at that rate. Of a pair the runs with and without repair take turns, and medians are compared. Exit status 1 where
-repair costs more than 10 % more CPU at the first latency, or where a packet was lost (the kernel's buffer or a busy machine:
-the run says nothing then).
+holds at that rate. Of a pair the runs with and without repair take turns; what counts is the median of the ratios of two
+such runs. Exit status 1 where repair costs more than 10 % more CPU at the first latency, or where a packet was lost (the
+kernel's buffer or a busy machine: the run says nothing then).
 """
 import json
 import os
@@ -48,9 +48,9 @@ def run(tools, host, work, url, repair, latency, chosen):
 
 
 def report(title, latency, pair, chosen):
-    """Prints one pair; the ratio of the medians of CPU."""
+    """Prints one pair; the median of the repeats' ratios of CPU: a machine that changes its pace does so between repeats."""
     middle = {repair: {key: statistics.median(row[key] for row in rows) for key in ("cpu", "rss")} for repair, rows in pair.items()}
-    ratio = middle["auto"]["cpu"] / middle["off"]["cpu"]
+    ratio = statistics.median(auto["cpu"] / off["cpu"] for auto, off in zip(pair["auto"], pair["off"]))
     for repair, rows in pair.items():
         cpu = [row["cpu"] for row in rows]
         print(f"| {title}, {latency} ms | {repair} | {middle[repair]['cpu']:.3f} ({min(cpu):.3f}–{max(cpu):.3f}) | "
