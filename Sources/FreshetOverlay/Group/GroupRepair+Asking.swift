@@ -316,7 +316,7 @@ extension GroupRepair {
         guard let place = promisePlace(of: &ask, now: now) else { return }
         var hole = holes[index]
         if ask.scope == .segment, hole.scope == .group { return }
-        if ask.scope == .segment, hole.yields {
+        if ask.scope == .segment, hole.yields, hole.phase == .waiting {
             // The segment is asked by another: what it has comes before the wait ends.
             enterGroup(&hole)
             holes[index] = hole

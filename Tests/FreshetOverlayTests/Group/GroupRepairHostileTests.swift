@@ -17,12 +17,14 @@ import Testing
         return bench
     }
 
-    static func request(_ numbers: ClosedRange<UInt16>, from ssrc: UInt32) -> [UInt8] {
+    static func request(_ numbers: ClosedRange<UInt16>, from ssrc: UInt32, ofSegment: Bool = false) -> [UInt8]
+    {
         var bytes = [UInt8](repeating: 0, count: 1400)
         var span = bytes.mutableSpan
         var raw = span.mutableBytes
         var writer = CompoundWriter(&raw)
         writer.writeReceiverReport(ssrc: ssrc)
+        if ofSegment { writer.write(SegmentMark(senderSSRC: ssrc, patience: 100)) }
         writer.writeRequest(
             mediaSSRC: GroupBench.mediaSSRC,
             ranges: [
