@@ -34,7 +34,11 @@ final class GroupMember {
         configuration.assumeSmallGroup(latency: options.latency)
         if url.source != nil || options.source != nil { configuration.feedback = .unicast }
         if options.repair == .digest { configuration.feedback = .digest }
-        if options.repair == .designated { configuration.role = .designatedReceiver }
+        if options.repair == .designated {
+            configuration.role = .designatedReceiver
+        } else if !options.hasAutomaticLatency {
+            configuration.holdUntilPlayout()
+        }
         consent = RepairConsent(options.repair)
         let interface: NetworkInterface?
         do {

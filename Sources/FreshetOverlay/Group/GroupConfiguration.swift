@@ -90,6 +90,12 @@ public struct GroupConfiguration: Sendable {
         self.mediaSSRC = mediaSSRC
         self.latency = latency
     }
+
+    /// Lets go of each packet shortly before its latency is over, but not within a tenth of a second: who plays when this
+    /// member does has no use for it any more, and what nobody else holds is played without a copy.
+    public mutating func holdUntilPlayout() {
+        historyDuration = min(historyDuration, max(.milliseconds(100), latency - latency / 8))
+    }
 }
 
 /// What a ``GroupRepair`` has done and seen, in packets unless it says otherwise.
