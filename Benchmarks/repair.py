@@ -17,7 +17,9 @@
 Latency is what SRT and RIST mean by it: time added to the one-way delay. Loss strikes both directions alike, each with its
 own dice; burst is the mean number of datagrams lost in a row, by time, so that the sparse way back fares like the media.
 Residual loss is of numbered packets after repair; bytes are those of IP packets offered to the link, before loss, per byte
-of media; delay is above the link's own. Two seconds of the stream before the counted ones let the repair settle.
+of media; delay is above the link's own. Apart from standstills are the packets, seven a datagram, that were sent more than
+a latency and a round trip away from any moment at which who slept was called 5 ms late. Two seconds of the stream before
+the counted ones let the repair settle.
 """
 import json
 import os
@@ -67,6 +69,8 @@ def commands(system, latency, tools):
 
 
 LONG = "freshet-long"
+# As many as account lists.
+HOLES = 4096
 SYSTEMS = ["freshet", "srt", "srt-fec", "rist-simple", "rist-main", "plain"]
 GRID = [(rtt, times, loss, 1) for rtt in (20, 50, 100) for times in (2, 2.5, 3, 4) for loss in (1, 5, 10, 20)]
 GRID += [(rtt, times, 5, burst) for rtt in (20, 50, 100) for times in (2, 2.5, 3, 4) for burst in (5, 20)]
@@ -81,17 +85,18 @@ def name(point):
 class Point:
     """One system on one lane at one point of the grid."""
 
-    def __init__(self, lane, system, point, chosen, seed):
+    def __init__(self, lane, system, point, chosen, standstills):
         if system == LONG:
             chosen = dict(chosen, count=chosen["long"], rate=chosen["long-rate"])
-        self.lane, self.system, self.chosen = lane, system, chosen
+        self.lane, self.system, self.chosen, self.standstills = lane, system, chosen, standstills
         self.rtt, times, self.loss, burst = point
         self.latency = round(self.rtt * times)
         lossy = f"loss={self.loss}%"
         if burst > 1:
             lossy += f" burst-time={round(burst * 1316 * 8 / chosen['rate'])}us"
         way = f"delay={self.rtt / 2:g}"
-        lane.up([(f"{way} {lossy}", ""), (way if chosen["one-way"] else f"{way} {lossy}", "")], seed)
+        lane.up([(f"{way} {lossy}", ""), (way if chosen["one-way"] else f"{way} {lossy}", "")],
+                chosen["seed"])
         self.pair = commands(system, self.latency, lane.tools)
         self.counter = lane.account()
         self.parts = [lane.start(1, [self.pair[1]])] if self.pair else []
@@ -122,12 +127,32 @@ class Point:
                 "missing": counted - got["unique"], "of": counted, "head": head * 188 * 8 / self.chosen["rate"] / 1e6,
                 "forward": near["bytesIn"] / sent["bytes"], "back": far["bytesIn"] / sent["bytes"],
                 "p50": got["p50"] - self.rtt / 2, "p99": got["p99"] - self.rtt / 2, "longest": got["longest"],
-                "at": [round((hole - sent["first"]) * 188 * 8 / self.chosen["rate"] / 1e6, 3) for hole in got["holes"]],
+                "at": [round(self.seconds(hole - sent["first"]), 3) for hole, _ in got["holes"][:64]],
+                **self.apart(got, sent, head),
                 "doubled": got["doubled"], "disordered": got["disordered"],
                 "cpu": sum(part.cpu(self.began, self.ended) for part in self.parts) / (span * self.chosen["rate"] / 1000),
                 "rss": sum(part.megabytes() for part in self.parts),
                 "link": 100 * near["lost"]["random"] / max(1, near["in"]),
                 "late": self.lane.figures()["ports"][1]["down"]["lateMicroseconds"]["p99"]}
+
+
+    def seconds(self, packets):
+        """How long the stream takes for `packets`."""
+        return packets * 188 * 8 / self.chosen["rate"] / 1e6
+
+    def apart(self, got, sent, head):
+        """What stayed lost of the packets that were sent a latency and a round trip away from any standstill."""
+        spans = self.standstills.spans((self.latency + self.rtt) / 1000)
+        if spans is None or len(got["holes"]) >= HOLES:
+            return {}
+        began, ended = sent["from"] + self.seconds(head), sent["from"] + self.seconds(sent["counted"])
+        beside = sum(max(0, min(end, ended) - max(start, began)) for start, end in spans)
+        lost = 0
+        for hole, length in got["holes"]:
+            at = sent["from"] + self.seconds(hole - sent["first"])
+            if at >= began and not any(start <= at <= end for start, end in spans):
+                lost += length
+        return {"apart": lost, "apart of": round((ended - began - beside) / self.seconds(1))}
 
 
 def measure(tools, lanes, points, chosen, standstills):
@@ -148,7 +173,7 @@ def undisturbed(lanes, batch, point, chosen, standstills):
     best = None
     for _ in range(1 + chosen["again"]):
         before = standstills.count()
-        rows = together(lanes, batch, point, chosen)
+        rows = together(lanes, batch, point, chosen, standstills)
         stood = standstills.count() - before
         if best is None or stood < best[0]:
             best = (stood, rows)
@@ -159,10 +184,10 @@ def undisturbed(lanes, batch, point, chosen, standstills):
     return best[1]
 
 
-def together(lanes, batch, point, chosen):
+def together(lanes, batch, point, chosen, standstills):
     """Systems side by side at one point; a row of figures for each."""
     with ThreadPoolExecutor(len(batch)) as pool:
-        runs = list(pool.map(lambda lane, system: Point(lane, system, point, chosen, chosen["seed"]), lanes, batch))
+        runs = list(pool.map(lambda lane, system: Point(lane, system, point, chosen, standstills), lanes, batch))
     time.sleep(0.7)
     if chosen["startup"]:
         for run in runs:
@@ -214,7 +239,7 @@ def paths(tools, lane, chosen):
 COLUMNS = [("lost", "lost %", 4), ("missing", "packets", 0), ("forward", "bytes sent per media byte", 3),
            ("back", "bytes back", 4), ("p50", "delay p50 ms", 1), ("p99", "p99 ms", 1), ("longest", "longest hole", 0),
            ("head", "until there, s", 2), ("cpu", "CPU-s/Gbit", 2), ("rss", "MB", 0), ("late", "emulator late p99 us", 0),
-           ("stood", "standstills", 0)]
+           ("stood", "standstills", 0), ("apart", "packets lost apart from them", 0), ("apart of", "of", 0)]
 
 
 def show(results):
@@ -222,7 +247,8 @@ def show(results):
         print(f"\n### {point}\n\n| system | " + " | ".join(title for _, title, _ in COLUMNS) + " |")
         print("|---" * (len(COLUMNS) + 1) + "|")
         for system, row in rows.items():
-            cells = ["failed"] if "failed" in row else [f"{row[key]:.{places}f}" for key, _, places in COLUMNS]
+            cells = ["failed"] if "failed" in row else [
+                f"{row[key]:.{places}f}" if key in row else "–" for key, _, places in COLUMNS]
             print(f"| {system} | " + " | ".join(cells) + " |")
 
 

@@ -5,15 +5,19 @@ import os
 import struct
 import time
 
-SLEEP, LATE = 0.005, 0.020
+SLEEP, LATE, BRIEF = 0.005, 0.020, 0.005
+# For each processor: how many, how many brief ones too, and of the first of all those when each began and ended.
+ROOM, HEAD, SPAN = 8192, struct.Struct("QQ"), struct.Struct("dd")
+SHARE = HEAD.size + ROOM * SPAN.size
 
 
 class Standstills:
-    """A sleeper on each processor, first in the queue where that is allowed, counts how often it was called 20 ms late."""
+    """A sleeper on each processor, first in the queue where that is allowed, counts how often it was called 20 ms late,
+    and notes when it was by 5 ms."""
 
     def __init__(self):
         processors = sorted(os.sched_getaffinity(0))
-        self.counts = mmap.mmap(-1, 8 * len(processors))
+        self.notes = mmap.mmap(-1, SHARE * len(processors))
         self.sleepers = [self.start(place, processor) for place, processor in enumerate(processors)]
 
     def start(self, place, processor):
@@ -29,19 +33,42 @@ class Standstills:
                     os.nice(-15)
                 except OSError:
                     pass
-            seen = 0
+            seen = noted = 0
             while os.getppid() == parent:
                 began = time.monotonic()
                 time.sleep(SLEEP)
-                if time.monotonic() - began > SLEEP + LATE:
-                    seen += 1
-                    struct.pack_into("Q", self.counts, 8 * place, seen)
+                ended = time.monotonic()
+                if ended - began <= SLEEP + BRIEF:
+                    continue
+                seen += ended - began > SLEEP + LATE
+                if noted < ROOM:
+                    SPAN.pack_into(self.notes, place * SHARE + HEAD.size + noted * SPAN.size, began, ended)
+                noted += 1
+                HEAD.pack_into(self.notes, place * SHARE, seen, noted)
         finally:
             os._exit(0)
 
     def count(self):
         """How many there have been."""
-        return sum(struct.unpack(f"{len(self.sleepers)}Q", self.counts[:]))
+        return sum(HEAD.unpack_from(self.notes, place * SHARE)[0] for place in range(len(self.sleepers)))
+
+    def spans(self, margin):
+        """When there were any, brief ones too, with `margin` seconds before and after; disjoint, in order. `None`: there
+        were too many to note."""
+        found = []
+        for place in range(len(self.sleepers)):
+            _, noted = HEAD.unpack_from(self.notes, place * SHARE)
+            if noted > ROOM:
+                return None
+            start = place * SHARE + HEAD.size
+            found += SPAN.iter_unpack(self.notes[start:start + noted * SPAN.size])
+        spans = []
+        for began, ended in sorted(found):
+            if spans and began - margin <= spans[-1][1]:
+                spans[-1][1] = max(spans[-1][1], ended + margin)
+            else:
+                spans.append([began - margin, ended + margin])
+        return spans
 
     def close(self):
         for child in self.sleepers:

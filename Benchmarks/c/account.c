@@ -4,6 +4,9 @@
 // Datagrams may be RTP or bare. Ends on a signal or when it has been quiet.
 #include "numbered.h"
 
+// Holes listed at most; with more, the last one stands for nothing.
+enum { HOLES = 4096 };
+
 static int compare(const void *a, const void *b) {
     int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
     return (x > y) - (x < y);
@@ -77,11 +80,13 @@ int main(int count, char **words) {
         int start = length % TS == HEADER && bytes[0] >> 6 == 2 ? HEADER : 0;
         for (; start + TS <= length; start += TS) take(bytes + start, at);
     }
-    uint64_t missing = 0, run = 0, longest = 0, holes[64];
+    static struct hole { uint64_t first, length; } holes[HOLES];
+    uint64_t missing = 0, run = 0, longest = 0;
     int hole_count = 0;
     for (uint64_t i = lowest; unique && i <= highest; i++) {
         run = seen[i] ? 0 : run + 1;
-        if (run == 1 && hole_count < 64) holes[hole_count++] = i;
+        if (run == 1 && hole_count < HOLES) holes[hole_count++].first = i;
+        if (run && hole_count < HOLES) holes[hole_count - 1].length = run;
         missing += !seen[i];
         if (run > longest) longest = run;
     }
@@ -91,9 +96,11 @@ int main(int count, char **words) {
         (unsigned long long)(unique ? lowest : 0), (unsigned long long)highest, (unsigned long long)missing,
         (unsigned long long)longest, (unsigned long long)doubled, (unsigned long long)disordered,
         (unsigned long long)damaged, (unsigned long long)foreign);
-    // Where the first holes are tells losses of the way from a machine that stood still.
+    // Where the holes are, and how long, tells losses of the way from a machine that stood still.
     printf("\"holes\":[");
-    for (int i = 0; i < hole_count; i++) printf("%s%llu", i ? "," : "", (unsigned long long)holes[i]);
+    for (int i = 0; i < hole_count; i++) {
+        printf("%s[%llu,%llu]", i ? "," : "", (unsigned long long)holes[i].first, (unsigned long long)holes[i].length);
+    }
     printf("],\"least\":%.3f,\"p50\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"most\":%.3f}\n", delay(0), delay(.5), delay(.99),
         delay(.999), delay(1));
     return 0;
