@@ -69,8 +69,6 @@ def commands(system, latency, tools):
 
 
 LONG = "freshet-long"
-# As many as account lists.
-HOLES = 4096
 SYSTEMS = ["freshet", "srt", "srt-fec", "rist-simple", "rist-main", "plain"]
 GRID = [(rtt, times, loss, 1) for rtt in (20, 50, 100) for times in (2, 2.5, 3, 4) for loss in (1, 5, 10, 20)]
 GRID += [(rtt, times, 5, burst) for rtt in (20, 50, 100) for times in (2, 2.5, 3, 4) for burst in (5, 20)]
@@ -95,8 +93,7 @@ class Point:
         if burst > 1:
             lossy += f" burst-time={round(burst * 1316 * 8 / chosen['rate'])}us"
         way = f"delay={self.rtt / 2:g}"
-        lane.up([(f"{way} {lossy}", ""), (way if chosen["one-way"] else f"{way} {lossy}", "")],
-                chosen["seed"])
+        lane.up([(f"{way} {lossy}", ""), (way if chosen["one-way"] else f"{way} {lossy}", "")], chosen["seed"])
         self.pair = commands(system, self.latency, lane.tools)
         self.counter = lane.account()
         self.parts = [lane.start(1, [self.pair[1]])] if self.pair else []
@@ -124,7 +121,7 @@ class Point:
         counted = max(1, sent["counted"] - head)
         span = self.ended - self.began
         return {"lost": 100 * (counted - got["unique"]) / counted if got["unique"] else 100.0,
-                "missing": counted - got["unique"], "of": counted, "head": head * 188 * 8 / self.chosen["rate"] / 1e6,
+                "missing": counted - got["unique"], "of": counted, "head": self.seconds(head),
                 "forward": near["bytesIn"] / sent["bytes"], "back": far["bytesIn"] / sent["bytes"],
                 "p50": got["p50"] - self.rtt / 2, "p99": got["p99"] - self.rtt / 2, "longest": got["longest"],
                 "at": [round(self.seconds(hole - sent["first"]), 3) for hole, _ in got["holes"][:64]],
@@ -135,20 +132,20 @@ class Point:
                 "link": 100 * near["lost"]["random"] / max(1, near["in"]),
                 "late": self.lane.figures()["ports"][1]["down"]["lateMicroseconds"]["p99"]}
 
-
     def seconds(self, packets):
         """How long the stream takes for `packets`."""
         return packets * 188 * 8 / self.chosen["rate"] / 1e6
 
     def apart(self, got, sent, head):
         """What stayed lost of the packets that were sent a latency and a round trip away from any standstill."""
-        spans = self.standstills.spans((self.latency + self.rtt) / 1000)
-        if spans is None or len(got["holes"]) >= HOLES:
+        spans = self.standstills.spans(since=sent["from"], margin=(self.latency + self.rtt) / 1000)
+        if spans is None or sum(length for _, length in got["holes"]) < got["missing"]:
             return {}
+        tail = [got["last"] + 1, sent["first"] + sent["counted"] - got["last"] - 1]
         began, ended = sent["from"] + self.seconds(head), sent["from"] + self.seconds(sent["counted"])
         beside = sum(max(0, min(end, ended) - max(start, began)) for start, end in spans)
         lost = 0
-        for hole, length in got["holes"]:
+        for hole, length in got["holes"] + [tail]:
             at = sent["from"] + self.seconds(hole - sent["first"])
             if at >= began and not any(start <= at <= end for start, end in spans):
                 lost += length

@@ -6,7 +6,7 @@ import struct
 import time
 
 SLEEP, LATE, BRIEF = 0.005, 0.020, 0.005
-# For each processor: how many, how many brief ones too, and of the first of all those when each began and ended.
+# For each processor: how many, how many brief ones too, and of the last of all those when each began and ended.
 ROOM, HEAD, SPAN = 8192, struct.Struct("QQ"), struct.Struct("dd")
 SHARE = HEAD.size + ROOM * SPAN.size
 
@@ -41,8 +41,7 @@ class Standstills:
                 if ended - began <= SLEEP + BRIEF:
                     continue
                 seen += ended - began > SLEEP + LATE
-                if noted < ROOM:
-                    SPAN.pack_into(self.notes, place * SHARE + HEAD.size + noted * SPAN.size, began, ended)
+                SPAN.pack_into(self.notes, place * SHARE + HEAD.size + noted % ROOM * SPAN.size, began, ended)
                 noted += 1
                 HEAD.pack_into(self.notes, place * SHARE, seen, noted)
         finally:
@@ -52,16 +51,18 @@ class Standstills:
         """How many there have been."""
         return sum(HEAD.unpack_from(self.notes, place * SHARE)[0] for place in range(len(self.sleepers)))
 
-    def spans(self, margin):
-        """When there were any, brief ones too, with `margin` seconds before and after; disjoint, in order. `None`: there
-        were too many to note."""
+    def spans(self, since, margin):
+        """When there were any after `since`, brief ones too, with `margin` seconds before and after; disjoint, in order.
+        `None`: there were more than are kept."""
         found = []
         for place in range(len(self.sleepers)):
             _, noted = HEAD.unpack_from(self.notes, place * SHARE)
-            if noted > ROOM:
-                return None
             start = place * SHARE + HEAD.size
-            found += SPAN.iter_unpack(self.notes[start:start + noted * SPAN.size])
+            kept = list(SPAN.iter_unpack(self.notes[start:start + min(noted, ROOM) * SPAN.size]))
+            recent = [span for span in kept if span[1] >= since - margin]
+            if len(recent) == ROOM:
+                return None
+            found += recent
         spans = []
         for began, ended in sorted(found):
             if spans and began - margin <= spans[-1][1]:

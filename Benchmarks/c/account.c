@@ -4,7 +4,7 @@
 // Datagrams may be RTP or bare. Ends on a signal or when it has been quiet.
 #include "numbered.h"
 
-// Holes listed at most; with more, the last one stands for nothing.
+// Holes listed at most: with more, those listed are shorter together than what is missing.
 enum { HOLES = 4096 };
 
 static int compare(const void *a, const void *b) {
